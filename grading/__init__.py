@@ -1,0 +1,1 @@
+"""Datasets in, grades out; shared by the service and by training."""

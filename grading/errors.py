@@ -1,0 +1,24 @@
+"""How grading can fail.
+
+::
+
+    GradingError
+    |-- NotGradable     sound DICOM, not ours to grade; never retried
+    `-- BundleError     missing, damaged, or not accepted by the configuration
+"""
+
+
+class GradingError(Exception):
+    """Grading failed; the message says of what, and what would cure it."""
+
+
+class NotGradable(GradingError):
+    """The study or series is sound DICOM, but not ours to grade.
+
+    The message is a sentence that a radiographer understands. Trying again
+    cannot help, so nobody does.
+    """
+
+
+class BundleError(GradingError):
+    """A bundle is missing, damaged, or not accepted by the configuration."""

@@ -1,0 +1,261 @@
+"""The vocabulary of grading: levels, findings, grades, and what a study received.
+
+Everything here is frozen and free of numpy and torch, because storage and the
+report speak these words too.
+
+The three scales are those of Su et al. 2022: LDH after the MSU classification
+(size against the intra-facet line), LCCS after Lee, LNRC after Pfirrmann.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Finding(StrEnum):
+    """What is graded; one network head each."""
+
+    LDH = "LDH"
+    """Lumbar disc herniation, MSU size."""
+    LCCS = "LCCS"
+    """Lumbar central canal stenosis, Lee."""
+    LNRC = "LNRC"
+    """Lumbar nerve root compression, Pfirrmann."""
+
+
+class Grade(IntEnum):
+    """Ordinal severity of a finding; what each means depends on the scale."""
+
+    GRADE_0 = 0
+    GRADE_1 = 1
+    GRADE_2 = 2
+    GRADE_3 = 3
+
+
+class Level(StrEnum):
+    """An intervertebral disc level, cranial to caudal."""
+
+    T12_L1 = "T12/L1"
+    L1_L2 = "L1/L2"
+    L2_L3 = "L2/L3"
+    L3_L4 = "L3/L4"
+    L4_L5 = "L4/L5"
+    L5_S1 = "L5/S1"
+
+
+class Basis(StrEnum):
+    """What speaks for a bundle: nothing but a phantom, or a site's own evaluation."""
+
+    PHANTOM = "phantom"
+    SITE = "site"
+
+
+PROBABILITY_TOLERANCE = 1e-3
+"""Four float32 probabilities sum to one within far less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """The four probabilities of one finding, grade 0 to grade 3.
+
+    Raises
+    ------
+    ValueError
+        There are not four of them, one lies outside 0 to 1, or they do not sum
+        to one.
+    """
+
+    probabilities: tuple[float, float, float, float]
+
+    def __post_init__(self) -> None:
+        if len(self.probabilities) != len(Grade):
+            raise ValueError(f"expected 4 probabilities, got {self.probabilities}")
+        if not all(0.0 <= p <= 1.0 for p in self.probabilities):
+            raise ValueError(f"a probability is outside 0 to 1: {self.probabilities}")
+        if abs(sum(self.probabilities) - 1.0) > PROBABILITY_TOLERANCE:
+            raise ValueError(f"probabilities do not sum to one: {self.probabilities}")
+
+    @property
+    def grade(self) -> Grade:
+        """The reported grade: the most probable, the lower one on a tie."""
+        return Grade(self.probabilities.index(max(self.probabilities)))
+
+    @property
+    def probability(self) -> float:
+        """The probability of the reported grade."""
+        return max(self.probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which bundle graded: enough to find the very weights again."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of the weights, lower-case hexadecimal."""
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class SliceKey:
+    """One axial image: one frame of one instance of one series.
+
+    Instance UIDs repeat between series in real archives, so the series belongs
+    to the key.
+    """
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    frame: int = 1
+    """Counted from 1, as DICOM counts; 1 for a single-frame object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The square that the network saw, in pixels of the slice it lies on."""
+
+    row: float
+    """Centre, counted from 0 at the centre of the first row."""
+    column: float
+    """Centre, counted from 0 at the centre of the first column."""
+    size_mm: float
+    """Side of the square."""
+    located: bool
+    """False where the centre is the image centre, because nothing found the canal."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceGrade:
+    """What one slice received."""
+
+    key: SliceKey
+    slab: int
+    """Which spatially separate group of slices, counted from 1, cranial to caudal."""
+    position_mm: float
+    """Along the slab's normal, increasing towards the head."""
+    region: Region
+    grades: Mapping[Finding, Grading]
+    level: Level | None = None
+    """None where the level was not determined. Nothing is guessed."""
+    further: Mapping[str, Grading] = field(default_factory=dict)
+    """What heads beyond the three findings said, by the name the bundle gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelGrade:
+    """What one disc level received, or one slab where the level is not determined."""
+
+    level: Level | None
+    slab: int
+    slabs: int
+    """How many slabs the study has: "slab 2 of 4"."""
+    key_slice: SliceKey
+    """The slice that shows the reported grades best."""
+    slices: tuple[SliceKey, ...]
+    """The graded slices, cranial to caudal."""
+    grades: Mapping[Finding, Grading]
+
+    @property
+    def name(self) -> str:
+        """``L4/L5``, or ``slab 2 of 4`` where the level is not determined."""
+        return self.level.value if self.level else f"slab {self.slab} of {self.slabs}"
+
+
+class Plane(StrEnum):
+    """The anatomical plane that a series' slices lie closest to."""
+
+    AXIAL = "axial"
+    SAGITTAL = "sagittal"
+    CORONAL = "coronal"
+    UNKNOWN = "unknown"
+
+
+class Weighting(StrEnum):
+    """What a series' contrast shows, as far as its header tells."""
+
+    T1 = "T1"
+    T2 = "T2"
+    T2_FAT_SUPPRESSED = "T2 fat-suppressed"
+    PROTON_DENSITY = "proton density"
+    DIXON = "Dixon"
+    DIFFUSION = "diffusion"
+    LOCALIZER = "localizer"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesVerdict:
+    """What became of one series, and why, in words a radiographer understands."""
+
+    series_instance_uid: str
+    description: str
+    """SeriesDescription as received, or empty."""
+    plane: Plane
+    weighting: Weighting
+    graded: bool
+    reason: str
+    """``axial T2-weighted: TE 95 ms, TR 4455 ms``, or why it is not graded."""
+    slices: int = 0
+    manufacturer: str = ""
+    model_name: str = ""
+    field_strength_tesla: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyGrades:
+    """Everything that grading says about one study."""
+
+    study_instance_uid: str
+    model: ModelIdentity
+    series: tuple[SeriesVerdict, ...]
+    slices: tuple[SliceGrade, ...]
+    """Cranial to caudal, slab by slab."""
+    levels: tuple[LevelGrade, ...]
+    """Cranial to caudal."""
+    notes: tuple[str, ...] = ()
+    """Sentences for a person: what was not graded, and what to beware of."""
+
+    def slice_grade(self, key: SliceKey) -> SliceGrade:
+        """Return the grade of one slice.
+
+        Raises
+        ------
+        KeyError
+            The slice was not graded.
+        """
+        for slice_grade in self.slices:
+            if slice_grade.key == key:
+                return slice_grade
+        raise KeyError(key)
+
+
+FIRST_LINES: Mapping[Basis, str] = {
+    Basis.PHANTOM: (
+        "Graded by a model trained on a computer-made phantom only: "
+        "a software check, not a clinical result."
+    ),
+    Basis.SITE: (
+        "Graded by a model whose basis is this site's own evaluation: "
+        "not a medical device, not verified by a physician."
+    ),
+}
+"""The first line of every output, whoever prints it."""
+
+
+def mean_grading(gradings: Sequence[Grading]) -> Grading:
+    """Average the probabilities of at least one slice into those of a level.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to average.
+    """
+    if not gradings:
+        raise ValueError("a level needs at least one graded slice")
+    columns = zip(*(grading.probabilities for grading in gradings), strict=True)
+    p0, p1, p2, p3 = (sum(column) / len(gradings) for column in columns)
+    return Grading((p0, p1, p2, p3))
