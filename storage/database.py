@@ -1,0 +1,216 @@
+"""Open, migrate and check the database: SQLite by default, PostgreSQL as well.
+
+The caller opens the transaction: ``with database.sessions.begin() as session``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage.columns import Base, DatabaseClock
+from storage.errors import DatabaseUnreachable, SchemaOutOfDate
+
+BUSY_TIMEOUT_SECONDS = 30
+"""How long a writer of SQLite waits for the one before it."""
+
+MIGRATION_LOCK = 7_512_036_401
+"""Any fixed number: two ``migrate`` on one PostgreSQL take turns by it."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database, and the two ways to talk to it."""
+
+    engine: Engine
+    sessions: sessionmaker[Session]
+    """Transactions that may write; on SQLite they exclude each other from the start."""
+    reading: sessionmaker[Session]
+    """Transactions that only look, and never make a writer wait."""
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_database(url: str, *, echo: bool = False) -> Database:
+    """Return the database at an SQLAlchemy URL; nothing is connected yet.
+
+    Raises
+    ------
+    DatabaseUnreachable
+        Only later, by whatever statement meets it: no connection, no lock
+        within 30 s, or no space.
+    """
+    engine = _engine(url, echo=echo, foreign_keys=True)
+    looking = engine.execution_options(only_looks=True)
+    return Database(
+        engine,
+        sessionmaker(engine, expire_on_commit=False),
+        sessionmaker(looking, expire_on_commit=False),
+    )
+
+
+def migrate(url: str) -> None:
+    """Bring the schema up to date, all of it or nothing.
+
+    Raises
+    ------
+    SchemaOutOfDate
+        The database is newer than this program.
+    DatabaseUnreachable
+        See the message.
+    """
+    # A migration rebuilds SQLite's tables, which keys in force would forbid.
+    engine = _engine(url, echo=False, foreign_keys=False)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                lock = sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)
+                connection.execute(sa.select(lock))
+            _refuse_newer(_revision(connection))
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def schema_revision(database: Database) -> str | None:
+    """Return the schema's revision, or None where there is no schema yet."""
+    with database.engine.connect() as connection:
+        return _revision(connection)
+
+
+def check_schema(database: Database) -> None:
+    """Refuse a schema that this program was not written for.
+
+    Raises
+    ------
+    SchemaOutOfDate
+        The schema is missing, older or newer; the message says what to run.
+    DatabaseUnreachable
+        See the message.
+    """
+    found = schema_revision(database)
+    _refuse_newer(found)
+    if found != (expected := _scripts().get_current_head()):
+        raise SchemaOutOfDate(
+            f"the database has schema {found or 'none'}, this program needs "
+            f"{expected}: run `lumbar-node migrate`"
+        )
+
+
+def database_now(session: Session) -> datetime:
+    """Return the time by the database's clock, which all its hosts share."""
+    return session.execute(sa.select(DatabaseClock())).scalar_one()
+
+
+def insert_missing(session: Session, row: type[Base], **values: Any) -> None:
+    """Insert a row unless one with the same unique values is there already."""
+    insert = sqlite.insert if _is_sqlite(session) else postgresql.insert
+    session.execute(insert(row).values(**values).on_conflict_do_nothing())
+
+
+def insert_or_update(
+    session: Session,
+    row: type[Base],
+    unique: str,
+    changes: dict[str, Any],
+    **values: Any,
+) -> None:
+    """Insert a row, or change the one that has the same ``unique`` column."""
+    insert = sqlite.insert if _is_sqlite(session) else postgresql.insert
+    statement = insert(row).values(**values)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=[unique], set_=changes)
+    )
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _engine(url: str, *, echo: bool, foreign_keys: bool) -> Engine:
+    # The receiver bounds its associations; a second bound here could only
+    # make an image wait for a connection until it is refused.
+    engine = sa.create_engine(url, echo=echo, pool_pre_ping=True, max_overflow=-1)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, foreign_keys=foreign_keys)
+    sa.event.listen(engine, "handle_error", _name_the_cure)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
+    """Make commits durable and let transactions begin when SQLAlchemy says so."""
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Python's driver would otherwise begin by itself, and too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # With NORMAL a power cut loses commits that were already acknowledged.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that turns into a writer is refused at once
+        # when another wrote meanwhile; an immediate one waits its turn.
+        looks = connection.get_execution_options().get("only_looks", False)
+        connection.exec_driver_sql("BEGIN" if looks else "BEGIN IMMEDIATE")
+
+
+def _name_the_cure(context: ExceptionContext) -> BaseException | None:
+    """Turn what the driver says about its surroundings into a storage error."""
+    if context.is_pre_ping or not isinstance(
+        context.sqlalchemy_exception, sa.exc.OperationalError
+    ):
+        return None
+    return DatabaseUnreachable(
+        f"the database refuses: {context.original_exception}; check that it runs, that "
+        f"[database] url is right, that its disk has room, and that "
+        f"`lumbar-node migrate` was run"
+    )
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic_config())
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(found: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaOutOfDate(
+            f"the database has schema {found}, which this program does not know: it "
+            f"is newer; install that lumbar-node, or restore the backup made before it"
+        )

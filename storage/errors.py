@@ -1,0 +1,45 @@
+"""How storage can fail.
+
+::
+
+    StorageError
+    |-- BadKey               a key that could leave the folder it belongs to
+    |-- BadUID               a UID too long for anything to be filed under it
+    |-- SchemaOutOfDate      the schema is older or newer than this program
+    |-- DatabaseUnreachable  no connection, no lock or no space; may be tried again
+    |-- LeaseLost            the work was claimed by somebody else meanwhile
+    |-- StudyUnknown         nothing of this study was ever received
+    `-- StudyHeld            a person must decide about this study first
+"""
+
+
+class StorageError(Exception):
+    """Storage failed; the message says of what, and what would cure it."""
+
+
+class BadKey(StorageError):
+    """A key or name is unfit to lie below its root folder."""
+
+
+class BadUID(StorageError):
+    """A UID is too long for anything to be filed under it."""
+
+
+class SchemaOutOfDate(StorageError):
+    """The database's schema and this program do not fit each other."""
+
+
+class DatabaseUnreachable(StorageError):
+    """The database cannot be reached, locked or written; the cause may pass."""
+
+
+class LeaseLost(StorageError):
+    """The lease is no longer this worker's, so it must not write anything."""
+
+
+class StudyUnknown(StorageError):
+    """The study is not in the database."""
+
+
+class StudyHeld(StorageError):
+    """The study is held until a person has decided about it."""

@@ -1,0 +1,198 @@
+"""Files that survive a power cut: the objects received and the objects produced.
+
+Nothing from the wire ever names a file. What is received gets a fresh UUID, what
+we produce is named by a digest of its study.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from storage.errors import BadKey
+from storage.states import Root as Root
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+TEMPORARY_SUFFIX = ".part"
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_KEY = re.compile(rf"{_NAME}(?:/{_NAME})*")
+"""No empty part, no leading dot: a key cannot leave its root or be a temporary."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A durable file: which folder, what key below it, and what it must contain."""
+
+    root: Root
+    key: str
+    """Relative to the root, with forward slashes."""
+    sha256: str
+    """Of the whole file, lower-case hexadecimal."""
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two folders of files below the data directory."""
+
+    data_directory: Path
+    _durable: set[Path] = field(
+        default_factory=set, init=False, repr=False, compare=False
+    )
+    """Folders that a power cut can no longer undo, so that few are synced twice."""
+
+    def write_received(self, parts: Sequence[bytes | memoryview]) -> StoredFile:
+        """Write one object as it came, in pieces; durable on return.
+
+        Raises
+        ------
+        OSError
+            The disk is full or broken. No file is left behind.
+        """
+        # One folder an hour keeps folders small at any rate of receiving.
+        hour = datetime.now(UTC).strftime("%Y/%m/%d/%H")
+        return self._write(Root.RECEIVED, f"{hour}/{uuid.uuid4().hex}.dcm", parts)
+
+    def write_produced(
+        self, study_instance_uid: str, name: str, content: bytes | memoryview
+    ) -> StoredFile:
+        """Write an object of ours; durable on return.
+
+        The same study and name give the same key, whose file is then replaced
+        atomically: a second attempt leaves no second object.
+
+        Raises
+        ------
+        BadKey
+            ``name`` is not a plain file name.
+        OSError
+            The disk is full or broken. What was there before is untouched.
+        """
+        # A digest, because a study UID is text from the wire.
+        study = hashlib.sha256(study_instance_uid.encode("utf-8", "surrogatepass"))
+        digest = study.hexdigest()
+        return self._write(Root.PRODUCED, f"{digest[:2]}/{digest}-{name}", [content])
+
+    def path(self, root: Root, key: str) -> Path:
+        """Return where a file lies, whether or not it is there.
+
+        Raises
+        ------
+        BadKey
+            The key could leave the root's folder.
+        """
+        if not _KEY.fullmatch(key):
+            raise BadKey(
+                f"{key!r} is no key of a stored file: only letters, digits, '.', '_' "
+                f"and '-' between single slashes, and no part starts with a dot"
+            )
+        return self.data_directory / root.value / key
+
+    def read(self, root: Root, key: str) -> bytes:
+        """Return the whole content of a file.
+
+        Raises
+        ------
+        BadKey
+            The key could leave the root's folder.
+        FileNotFoundError
+            There is no such file.
+        """
+        return self.path(root, key).read_bytes()
+
+    def remove(self, root: Root, key: str) -> None:
+        """Remove a file; one that is gone already is no error.
+
+        Raises
+        ------
+        BadKey
+            The key could leave the root's folder.
+        """
+        self.path(root, key).unlink(missing_ok=True)
+
+    def remove_abandoned_temporaries(self, older_than: timedelta) -> int:
+        """Remove what killed writers left behind, and return how many files.
+
+        Younger ones may belong to a writer at work. None of them was ever
+        acknowledged: that happens after the rename.
+        """
+        latest = (datetime.now(UTC) - older_than).timestamp()
+        removed = 0
+        for temporary in self.data_directory.rglob(f"*{TEMPORARY_SUFFIX}"):
+            if temporary.stat().st_mtime <= latest:
+                temporary.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _write(
+        self, root: Root, key: str, parts: Sequence[bytes | memoryview]
+    ) -> StoredFile:
+        path = self.path(root, key)
+        self._make_durable_folder(path.parent)
+        with _temporary_beside(path) as temporary:
+            sha256, size_bytes = _write_durably(temporary, parts)
+            temporary.replace(path)
+        _sync_folder(path.parent)
+        return StoredFile(root, key, sha256, size_bytes)
+
+    def _make_durable_folder(self, folder: Path) -> None:
+        if folder in self._durable:
+            return
+        _make_folders(folder)
+        # Another thread or process may have made any of them a moment ago and
+        # not synced it yet, so the whole way up is synced, whoever made it.
+        for parent in folder.parents:
+            _sync_folder(parent)
+            if parent == self.data_directory:
+                break
+        self._durable.add(folder)
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    folder.mkdir(FOLDER_MODE, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: fsync of a file does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """Give a name in the same folder, where a rename is atomic."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> tuple[str, int]:
+    """Write the parts one after the other; return their SHA-256 and size in bytes."""
+    digest = hashlib.sha256()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as stream:
+        for part in parts:
+            digest.update(part)
+            stream.write(part)
+        stream.flush()
+        os.fdatasync(stream.fileno())
+        return digest.hexdigest(), stream.tell()

@@ -1,0 +1,370 @@
+"""The grading queue: a table, with leases.
+
+``waiting -> running -> done | failed``. Only this module moves a job, and every
+move is one ``UPDATE ... WHERE state = ...`` whose row count is checked. A claim
+is a lease by the database's clock: whoever lets it run out has lost the job, and
+is told so by ``LeaseLost`` when it comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from storage import alarms
+from storage.backoff import delay_seconds
+from storage.database import database_now
+from storage.errors import LeaseLost
+from storage.states import AlarmKind
+from storage.states import JobKind as JobKind
+from storage.states import JobState as JobState
+from storage.studies import require_study
+from storage.tables import JobRow, StudyRow
+
+MAX_ATTEMPTS = 3
+"""A study that kills its worker three times will kill it a fourth time."""
+
+FIRST_RETRY_SECONDS = 30.0
+"""Long enough for a GPU's memory to be free again."""
+LAST_RETRY_SECONDS = 900.0
+
+_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one job until ``lease_until``; every write names it."""
+
+    id: int
+    study_instance_uid: str
+    revision: int
+    kind: JobKind
+    attempts: int
+    """Counted when claimed, this claim included; what was given back is not."""
+    claim_number: int
+    """The fence: no two claims of a job share it."""
+    claimed_by: str
+    lease_until: datetime
+    created_at: datetime
+    """When the job was added: the same in every attempt, so reports may show it."""
+    input_digest: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One study at one revision, and how far its grading has come."""
+
+    id: int
+    study_instance_uid: str
+    revision: int
+    kind: JobKind
+    state: JobState
+    attempts: int
+    priority: int
+    campaign_id: str | None
+    input_digest: str
+    created_at: datetime
+    not_before: datetime
+    ended_at: datetime | None
+    reason: str | None
+    """Why it failed, last failed, or had nothing left to do."""
+
+
+def add(
+    session: Session,
+    study_instance_uid: str,
+    revision: int,
+    input_digest: str,
+    *,
+    priority: int = 0,
+    campaign_id: str | None = None,
+    not_before: datetime | None = None,
+) -> int:
+    """Queue the grading of a study at a revision and return the job's number.
+
+    Raises
+    ------
+    StudyUnknown
+        Nothing of this study was ever received.
+    """
+    require_study(session, study_instance_uid)
+    now = database_now(session)
+    job = JobRow(
+        study_instance_uid=study_instance_uid,
+        revision=revision,
+        kind=JobKind.GRADE,
+        state=JobState.WAITING,
+        priority=priority,
+        campaign_id=campaign_id,
+        input_digest=input_digest,
+        created_at=now,
+        not_before=not_before or now,
+    )
+    session.add(job)
+    session.flush()
+    _end_superseded(session, now, JobRow.study_instance_uid == study_instance_uid)
+    return job.id
+
+
+def claim(session: Session, worker: str, lease_seconds: float) -> Lease | None:
+    """Return a lease of the next job, or None where there is nothing to do.
+
+    Next is the highest priority, then the oldest. A job whose lease ran out is
+    taken like one that waits, until it has used up its attempts. Studies that
+    are held wait for their release.
+    """
+    now = database_now(session)
+    _end_superseded(session, now, _expired(now))
+    _fail_used_up(session, now)
+    held = sa.select(StudyRow.study_instance_uid).where(
+        StudyRow.held_since.is_not(None)
+    )
+    next_job = (
+        sa.select(JobRow.id)
+        .where(_free(now), JobRow.study_instance_uid.not_in(held))
+        .order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claimed = session.scalars(
+        sa.update(JobRow)
+        .where(JobRow.id == next_job, _free(now))
+        .values(
+            state=JobState.RUNNING,
+            claimed_by=worker,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            attempts=JobRow.attempts + 1,
+            claim_number=JobRow.claim_number + 1,
+        )
+        .returning(JobRow)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return _lease(claimed) if claimed else None
+
+
+def renew(session: Session, lease: Lease, lease_seconds: float) -> Lease:
+    """Prolong a lease from now on and return the new one.
+
+    Raises
+    ------
+    LeaseLost
+        The job was claimed by somebody else, or has ended.
+    """
+    lease_until = database_now(session) + timedelta(seconds=lease_seconds)
+    _move(session, lease, lease_until=lease_until)
+    return replace(lease, lease_until=lease_until)
+
+
+def verify(session: Session, lease: Lease) -> None:
+    """Make sure that a lease still holds, and keep it so for this transaction.
+
+    Raises
+    ------
+    LeaseLost
+        The job was claimed by somebody else, or has ended.
+    """
+    # An update and not a select: on PostgreSQL it locks the row as well.
+    _move(session, lease, state=JobState.RUNNING)
+
+
+def finish(session: Session, lease: Lease) -> None:
+    """End a job well, in the transaction that saves what it produced.
+
+    Raises
+    ------
+    LeaseLost
+        The job was claimed by somebody else, or has ended.
+    """
+    ended_at = database_now(session)
+    _move(session, lease, state=JobState.DONE, ended_at=ended_at, reason=None, **_FREE)
+    alarms.resolve(session, AlarmKind.JOB_FAILED, lease.study_instance_uid)
+
+
+def fail(session: Session, lease: Lease, reason: str, *, again: bool) -> None:
+    """End an attempt badly, with a sentence that says why.
+
+    With ``again`` the job waits longer after every attempt, and fails with an
+    alarm after the third. Without it the job has failed at once: nothing is
+    wrong with the node, so nobody is alarmed.
+
+    Raises
+    ------
+    LeaseLost
+        The job was claimed by somebody else, or has ended.
+    """
+    now = database_now(session)
+    if again and lease.attempts < MAX_ATTEMPTS:
+        not_before = now + timedelta(seconds=_retry_seconds(lease))
+        _wait(session, lease, now, reason=reason, not_before=not_before)
+        return
+    state = JobState.FAILED
+    _move(session, lease, state=state, reason=reason, ended_at=now, **_FREE)
+    if again:
+        _raise_failed(session, lease.study_instance_uid, lease.revision, reason)
+
+
+def give_back(session: Session, lease: Lease) -> None:
+    """Let go of a job without blame: it waits again and has its attempt back.
+
+    Raises
+    ------
+    LeaseLost
+        The job was claimed by somebody else, or has ended.
+    """
+    _wait(session, lease, database_now(session), attempts=JobRow.attempts - 1)
+
+
+def get(session: Session, study_instance_uid: str) -> Job | None:
+    """Return the job of a study's latest revision, or None where it has none."""
+    row = session.scalar(
+        sa.select(JobRow)
+        .where(JobRow.study_instance_uid == study_instance_uid)
+        .order_by(JobRow.revision.desc(), JobRow.id.desc())
+        .limit(1)
+    )
+    return _job(row) if row else None
+
+
+def _move(session: Session, lease: Lease, **values: object) -> None:
+    """Change a job that is still under this lease; the one door for all writes."""
+    moved = session.scalars(
+        sa.update(JobRow)
+        .where(
+            JobRow.id == lease.id,
+            JobRow.state == JobState.RUNNING,
+            JobRow.claimed_by == lease.claimed_by,
+            JobRow.claim_number == lease.claim_number,
+        )
+        .values(**values)
+        .returning(JobRow.id)
+    )
+    if len(moved.all()) != 1:
+        raise LeaseLost(
+            f"job {lease.id} of study {lease.study_instance_uid} is no longer "
+            f"{lease.claimed_by}'s: its lease ran out and the job was claimed again, "
+            f"or it has ended; drop what was made under this lease"
+        )
+
+
+def _wait(session: Session, lease: Lease, now: datetime, **values: object) -> None:
+    _move(session, lease, state=JobState.WAITING, **values, **_FREE)
+    this_study = JobRow.study_instance_uid == lease.study_instance_uid
+    _end_superseded(session, now, this_study)
+
+
+def _expired(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(JobRow.state == JobState.RUNNING, JobRow.lease_until <= now)
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    due = sa.and_(JobRow.state == JobState.WAITING, JobRow.not_before <= now)
+    return sa.or_(due, _expired(now))
+
+
+def _end_superseded(
+    session: Session, now: datetime, among: sa.ColumnElement[bool]
+) -> None:
+    """End what nobody works on and a later revision of the study replaces.
+
+    Grading reads the study as it is now, so the earlier job would only repeat
+    the later one, and its report could arrive after the newer report.
+    """
+    later = aliased(JobRow)
+    superseded = sa.exists().where(
+        later.study_instance_uid == JobRow.study_instance_uid,
+        later.kind == JobRow.kind,
+        later.revision > JobRow.revision,
+    )
+    idle = sa.or_(JobRow.state == JobState.WAITING, _expired(now))
+    _end(
+        session,
+        sa.and_(among, idle, superseded),
+        state=JobState.DONE,
+        ended_at=now,
+        reason="a later revision of the study replaces this one",
+    )
+
+
+def _fail_used_up(session: Session, now: datetime) -> None:
+    """Fail the jobs whose workers vanished as often as a worker may."""
+    reason = (
+        f"the worker vanished {MAX_ATTEMPTS} times while it graded this study; "
+        f"see its log, then regrade the study"
+    )
+    used_up = sa.and_(_expired(now), JobRow.attempts >= MAX_ATTEMPTS)
+    ended = _end(session, used_up, state=JobState.FAILED, ended_at=now, reason=reason)
+    for job in ended:
+        _raise_failed(session, job.study_instance_uid, job.revision, reason)
+
+
+def _end(
+    session: Session, which: sa.ColumnElement[bool], **values: object
+) -> list[JobRow]:
+    # Rows that another worker is looking at this moment are left to it.
+    unlocked = sa.select(JobRow.id).where(which).with_for_update(skip_locked=True)
+    statement = (
+        sa.update(JobRow)
+        .where(JobRow.id.in_(unlocked), which)
+        .values(**values, **_FREE)
+        .returning(JobRow)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return list(session.scalars(statement))
+
+
+def _raise_failed(
+    session: Session, study_instance_uid: str, revision: int, reason: str
+) -> None:
+    sentence = f"revision {revision} could not be graded: {reason}"
+    alarms.raise_alarm(session, AlarmKind.JOB_FAILED, study_instance_uid, sentence)
+
+
+def _retry_seconds(lease: Lease) -> float:
+    return delay_seconds(
+        lease.attempts,
+        f"job {lease.id}",
+        first_seconds=FIRST_RETRY_SECONDS,
+        cap_seconds=LAST_RETRY_SECONDS,
+    )
+
+
+def _lease(row: JobRow) -> Lease:
+    if row.claimed_by is None or row.lease_until is None:
+        raise ValueError(f"job {row.id} is not claimed")
+    return Lease(
+        row.id,
+        row.study_instance_uid,
+        row.revision,
+        row.kind,
+        row.attempts,
+        row.claim_number,
+        row.claimed_by,
+        row.lease_until,
+        row.created_at,
+        row.input_digest,
+        row.priority,
+    )
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        row.id,
+        row.study_instance_uid,
+        row.revision,
+        row.kind,
+        row.state,
+        row.attempts,
+        row.priority,
+        row.campaign_id,
+        row.input_digest,
+        row.created_at,
+        row.not_before,
+        row.ended_at,
+        row.reason,
+    )

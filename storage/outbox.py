@@ -1,0 +1,312 @@
+"""What waits for each destination: the objects we made, and how their sending goes.
+
+``waiting -> sending -> delivered | dead``, and back to waiting for as long as it
+takes; ``shadow`` is made and kept, never sent. Claims are leases, as in ``jobs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from storage import alarms
+from storage.backoff import delay_seconds
+from storage.database import database_now
+from storage.errors import LeaseLost
+from storage.objects import ProducedObject as ProducedObject
+from storage.objects import add_objects as add_objects
+from storage.objects import latest_result, produced_object
+from storage.objects import predecessors as predecessors
+from storage.states import AlarmKind
+from storage.states import DeliveryState as DeliveryState
+from storage.states import ObjectKind as ObjectKind
+from storage.studies import require_study
+from storage.tables import DeliveryRow, ObjectRow, ResultRow, StudyRow
+
+FIRST_RETRY_SECONDS = 5.0
+LAST_RETRY_SECONDS = 900.0
+"""A PACS that was down for a night is noticed within a quarter of an hour."""
+
+_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A destination by its name in the configuration."""
+
+    name: str
+    shadow: bool
+    """Objects are made and kept for it, and never sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The right to send one object to one destination until the lease runs out."""
+
+    id: int
+    attempts: int
+    """Counted when claimed, this claim included."""
+    claim_number: int
+    """The fence: no two claims of a delivery share it."""
+    destination: str
+    object: ProducedObject
+    study_instance_uid: str
+    revision: int
+    claimed_by: str
+
+
+def enqueue(
+    session: Session, result_id: int, destinations: Sequence[Addressee]
+) -> None:
+    """Let the preferred object of each kind wait for each destination.
+
+    In the transaction of `results.save`, whose lease covers this as well.
+    """
+    now = database_now(session)
+    preferred = session.scalars(
+        sa.select(ObjectRow)
+        .where(ObjectRow.result_id == result_id, ObjectRow.rank == 0)
+        .order_by(ObjectRow.id)
+    ).all()
+    session.add_all(
+        DeliveryRow(
+            result_id=result_id,
+            kind=row.kind,
+            destination=destination.name,
+            object_id=row.id,
+            state=(
+                DeliveryState.SHADOW if destination.shadow else DeliveryState.WAITING
+            ),
+            created_at=now,
+            changed_at=now,
+            not_before=now,
+        )
+        for destination in destinations
+        for row in preferred
+    )
+
+
+def claim_due(
+    session: Session, destination: str, worker: str, lease_seconds: float, limit: int
+) -> list[Delivery]:
+    """Return at most ``limit`` deliveries to send to one destination, oldest first.
+
+    One whose lease ran out is taken like one that waits: sending an object twice
+    under one UID is harmless, not sending it is not. Studies that are held wait.
+    """
+    now = database_now(session)
+    held = sa.select(StudyRow.study_instance_uid).where(
+        StudyRow.held_since.is_not(None)
+    )
+    due = session.execute(
+        sa.select(DeliveryRow, ObjectRow, ResultRow)
+        .join(ObjectRow, DeliveryRow.object_id == ObjectRow.id)
+        .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
+        .where(
+            DeliveryRow.destination == destination,
+            _free(now),
+            ResultRow.study_instance_uid.not_in(held),
+        )
+        .order_by(DeliveryRow.created_at, DeliveryRow.id)
+        .limit(limit)
+        .with_for_update(of=DeliveryRow, skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    for row, _, _ in due:
+        row.state = DeliveryState.SENDING
+        row.claimed_by = worker
+        row.lease_until = now + timedelta(seconds=lease_seconds)
+        row.attempts += 1
+        row.claim_number += 1
+    return [_delivery(row, made, result, worker) for row, made, result in due]
+
+
+def delivered(session: Session, delivery: Delivery, status: int) -> None:
+    """Keep that a destination took an object, with the DIMSE status it said.
+
+    Raises
+    ------
+    LeaseLost
+        Somebody else has claimed the delivery meanwhile.
+    """
+    state = DeliveryState.DELIVERED
+    _move(session, delivery, state=state, last_error=None, last_status=status)
+
+
+def postpone(
+    session: Session, delivery: Delivery, error: str, status: int | None
+) -> None:
+    """Let a delivery wait again, longer after every attempt, without an end.
+
+    Raises
+    ------
+    LeaseLost
+        Somebody else has claimed the delivery meanwhile.
+    """
+    _move(
+        session,
+        delivery,
+        state=DeliveryState.WAITING,
+        last_error=error,
+        last_status=status,
+        not_before=database_now(session) + timedelta(seconds=retry_seconds(delivery)),
+    )
+
+
+def fall_back(
+    session: Session, delivery: Delivery, error: str, status: int | None
+) -> bool:
+    """Send the next rank of the same kind instead, at once.
+
+    Returns
+    -------
+    bool
+        False, and nothing has changed, where there is no further rank.
+
+    Raises
+    ------
+    LeaseLost
+        Somebody else has claimed the delivery meanwhile.
+    """
+    row = session.get_one(DeliveryRow, delivery.id)
+    following = session.scalar(
+        sa.select(ObjectRow.id)
+        .where(
+            ObjectRow.result_id == row.result_id,
+            ObjectRow.kind == row.kind,
+            ObjectRow.rank > delivery.object.rank,
+        )
+        .order_by(ObjectRow.rank)
+        .limit(1)
+    )
+    if following is None:
+        return False
+    _move(
+        session,
+        delivery,
+        state=DeliveryState.WAITING,
+        object_id=following,
+        attempts=0,
+        last_error=error,
+        last_status=status,
+        not_before=database_now(session),
+    )
+    return True
+
+
+def dead(session: Session, delivery: Delivery, error: str, status: int | None) -> None:
+    """Give a delivery up, with an alarm; only `resend` brings it back.
+
+    Raises
+    ------
+    LeaseLost
+        Somebody else has claimed the delivery meanwhile.
+    """
+    state = DeliveryState.DEAD
+    _move(session, delivery, state=state, last_error=error, last_status=status)
+    sentence = f"{delivery.destination} refuses the {delivery.object.kind}: {error}"
+    alarms.raise_alarm(
+        session, AlarmKind.DELIVERY_DEAD, delivery.study_instance_uid, sentence
+    )
+
+
+def resend(session: Session, study_instance_uid: str) -> int:
+    """Send the output of a study's latest revision again; return how many objects.
+
+    What a destination took is sent to it again in the same SOP class; what it
+    refused in every SOP class starts with the preferred one. What is being sent
+    this moment goes on, and shadows stay shadows.
+
+    Raises
+    ------
+    StudyUnknown
+        Nothing of this study was ever received.
+    """
+    require_study(session, study_instance_uid)
+    now = database_now(session)
+    rows = session.scalars(
+        sa.select(DeliveryRow)
+        .where(
+            DeliveryRow.result_id == latest_result(study_instance_uid, None),
+            DeliveryRow.state.not_in([DeliveryState.SHADOW, DeliveryState.SENDING]),
+        )
+        .with_for_update()
+    ).all()
+    for row in rows:
+        if row.state is DeliveryState.DEAD:
+            row.object_id = _preferred(session, row)
+        row.state = DeliveryState.WAITING
+        row.attempts = 0
+        row.not_before = row.changed_at = now
+    alarms.resolve(session, AlarmKind.DELIVERY_DEAD, study_instance_uid)
+    return len(rows)
+
+
+def retry_seconds(delivery: Delivery) -> float:
+    """Return how long a delivery waits after this attempt."""
+    return delay_seconds(
+        delivery.attempts,
+        f"delivery {delivery.id}",
+        first_seconds=FIRST_RETRY_SECONDS,
+        cap_seconds=LAST_RETRY_SECONDS,
+    )
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    due = sa.and_(
+        DeliveryRow.state == DeliveryState.WAITING, DeliveryRow.not_before <= now
+    )
+    expired = sa.and_(
+        DeliveryRow.state == DeliveryState.SENDING, DeliveryRow.lease_until <= now
+    )
+    return sa.or_(due, expired)
+
+
+def _move(session: Session, delivery: Delivery, **values: object) -> None:
+    """Change a delivery that is still under this lease; the one door for answers."""
+    moved = session.scalars(
+        sa.update(DeliveryRow)
+        .where(
+            DeliveryRow.id == delivery.id,
+            DeliveryRow.state == DeliveryState.SENDING,
+            DeliveryRow.claimed_by == delivery.claimed_by,
+            DeliveryRow.claim_number == delivery.claim_number,
+        )
+        .values(**values, **_FREE, changed_at=database_now(session))
+        .returning(DeliveryRow.id)
+    )
+    if len(moved.all()) != 1:
+        raise LeaseLost(
+            f"delivery {delivery.id} to {delivery.destination} is no longer "
+            f"{delivery.claimed_by}'s: its lease ran out and it was claimed again"
+        )
+
+
+def _preferred(session: Session, row: DeliveryRow) -> int:
+    return session.scalars(
+        sa.select(ObjectRow.id).where(
+            ObjectRow.result_id == row.result_id,
+            ObjectRow.kind == row.kind,
+            ObjectRow.rank == 0,
+        )
+    ).one()
+
+
+def _delivery(
+    row: DeliveryRow, made: ObjectRow, result: ResultRow, worker: str
+) -> Delivery:
+    return Delivery(
+        row.id,
+        row.attempts,
+        row.claim_number,
+        row.destination,
+        produced_object(made),
+        result.study_instance_uid,
+        result.revision,
+        worker,
+    )

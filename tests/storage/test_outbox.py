@@ -1,0 +1,376 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from sqlalchemy.orm import Session
+
+from storage import outbox
+from storage.alarms import AlarmKind, open_alarms
+from storage.database import Database, open_database
+from storage.errors import LeaseLost, StudyUnknown
+from storage.instances import hold, release
+from storage.outbox import Addressee, Delivery, ObjectKind
+from storage.overview import Deliveries, overview
+from tests.storage.builders import PACS, STUDY, graded, pass_time, produced, receive
+
+REPORT = ObjectKind.STRUCTURED_REPORT
+PICTURE = ObjectKind.PICTURE
+LONG_AGO = 10.0**6
+
+
+def claim(session: Session, destination: str = "pacs") -> list[Delivery]:
+    return outbox.claim_due(session, destination, "worker", 60, 10)
+
+
+def claim_one(session: Session) -> Delivery:
+    [delivery] = claim(session)
+    return delivery
+
+
+def counts(session: Session, destination: str = "pacs") -> Deliveries:
+    [found] = [
+        it for it in overview(session).deliveries if it.destination == destination
+    ]
+    return found
+
+
+def test_a_delivery_says_what_to_send(database: Database) -> None:
+    report = produced(REPORT)
+    with database.sessions.begin() as session:
+        graded(session, revision=3, objects=[report])
+
+        delivery = claim_one(session)
+
+    assert delivery.object == report
+    assert (delivery.study_instance_uid, delivery.revision) == (STUDY, 3)
+    assert (delivery.destination, delivery.claimed_by) == ("pacs", "worker")
+    assert delivery.attempts == 1
+
+
+def test_each_destination_gets_one_object_of_each_kind(database: Database) -> None:
+    objects = [
+        produced(REPORT),
+        produced(REPORT, rank=1),
+        produced(PICTURE, suffix="2"),
+    ]
+    archive = Addressee("archive", shadow=False)
+    with database.sessions.begin() as session:
+        graded(session, objects=objects, destinations=(PACS, archive))
+
+        to_pacs, to_archive = claim(session, "pacs"), claim(session, "archive")
+
+    for deliveries in (to_pacs, to_archive):
+        sent = {(it.object.kind, it.object.rank) for it in deliveries}
+        assert sent == {(REPORT, 0), (PICTURE, 0)}
+
+
+def test_a_shadow_is_kept_and_never_sent(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, destinations=(Addressee("pacs", shadow=True),))
+
+        assert claim(session) == []
+        assert outbox.resend(session, STUDY) == 0
+        assert counts(session).shadow == 1
+
+
+def test_no_more_are_claimed_than_asked_for_and_the_oldest_first(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        for study in ("1.1", "1.2", "1.3"):
+            graded(session, study)
+            pass_time(session, 1)
+
+        due = outbox.claim_due(session, "pacs", "worker", 60, 2)
+
+    assert [it.study_instance_uid for it in due] == ["1.1", "1.2"]
+
+
+def test_what_was_delivered_is_never_sent_again(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+
+        outbox.delivered(session, claim_one(session), 0x0000)
+        pass_time(session, LONG_AGO)
+
+        assert claim(session) == []
+        assert counts(session).delivered == 1
+
+
+def test_a_sender_that_vanished_loses_nothing(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        claim_one(session)
+        at_once = claim(session)
+        pass_time(session, 61)
+
+        delivery = claim_one(session)
+
+    assert at_once == []
+    assert delivery.attempts == 2
+
+
+def test_a_sender_that_comes_back_cannot_touch_what_another_has_taken(
+    database: Database,
+) -> None:
+    answers: list[Callable[[Session, Delivery], object]] = [
+        lambda session, it: outbox.delivered(session, it, 0),
+        lambda session, it: outbox.postpone(session, it, "late", None),
+        lambda session, it: outbox.fall_back(session, it, "late", None),
+        lambda session, it: outbox.dead(session, it, "late", None),
+    ]
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(rank=1)])
+        stale = claim_one(session)
+        pass_time(session, 61)
+        fresh = claim_one(session)
+
+        for answer in answers:
+            with pytest.raises(LeaseLost, match="no longer worker's"):
+                answer(session, stale)
+
+        outbox.delivered(session, fresh, 0)
+        assert counts(session).delivered == 1
+        assert open_alarms(session) == []
+
+
+def test_a_pacs_that_is_down_is_tried_again_for_as_long_as_it_takes(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        for _ in range(50):
+            outbox.postpone(session, claim_one(session), "no association", None)
+            assert claim(session) == []
+            pass_time(session, outbox.LAST_RETRY_SECONDS)
+
+        outbox.delivered(session, claim_one(session), 0)
+
+        assert counts(session).delivered == 1
+        assert open_alarms(session) == []
+
+
+def test_a_postponed_delivery_waits_as_long_as_its_attempts_say(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        delivery = claim_one(session)
+        seconds = outbox.retry_seconds(delivery)
+
+        outbox.postpone(session, delivery, "out of resources", 0xA700)
+
+        pass_time(session, seconds - 1)
+        assert claim(session) == []
+        pass_time(session, 2)
+        assert claim_one(session).attempts == 2
+
+
+def test_a_refused_sop_class_falls_back_to_the_next_at_once(database: Database) -> None:
+    objects = [produced(rank=rank) for rank in (0, 2, 1)]
+    with database.sessions.begin() as session:
+        graded(session, objects=[*objects, produced(PICTURE, suffix="2")])
+        [report] = [it for it in claim(session) if it.object.kind is REPORT]
+
+        fell_back = outbox.fall_back(session, report, "context refused", 0x0122)
+
+        again = claim_one(session)
+        assert fell_back
+        assert (again.object.kind, again.object.rank) == (REPORT, 1)
+        assert again.attempts == 1
+
+
+def test_without_a_further_rank_nothing_changes(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(PICTURE, 1, "2")])
+        delivery = claim_one(session)
+
+        assert not outbox.fall_back(session, delivery, "context refused", 0x0122)
+
+        outbox.dead(session, delivery, "context refused", 0x0122)
+        assert counts(session).dead == 1
+
+
+def test_each_destination_falls_back_by_itself(database: Database) -> None:
+    archive = Addressee("archive", shadow=False)
+    with database.sessions.begin() as session:
+        graded(
+            session,
+            objects=[produced(), produced(rank=1)],
+            destinations=(PACS, archive),
+        )
+
+        outbox.fall_back(session, claim_one(session), "context refused", 0x0122)
+
+        assert claim_one(session).object.rank == 1
+        assert claim(session, "archive")[0].object.rank == 0
+
+
+def test_a_dead_delivery_raises_an_alarm_and_waits_for_a_person(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+
+        outbox.dead(session, claim_one(session), "refused: 0xC000", 0xC000)
+        pass_time(session, LONG_AGO)
+
+        [alarm] = open_alarms(session)
+        assert claim(session) == []
+        assert alarm.kind is AlarmKind.DELIVERY_DEAD
+        assert "pacs" in alarm.sentence
+        assert "0xC000" in alarm.sentence
+
+
+def test_resend_revives_what_is_dead_with_the_preferred_sop_class(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(rank=1)])
+        outbox.fall_back(session, claim_one(session), "context refused", 0x0122)
+        outbox.dead(session, claim_one(session), "context refused", 0x0122)
+
+        revived = outbox.resend(session, STUDY)
+
+        delivery = claim_one(session)
+        assert revived == 1
+        assert (delivery.object.rank, delivery.attempts) == (0, 1)
+        assert open_alarms(session) == []
+
+
+def test_resend_sends_what_was_delivered_once_more(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(rank=1)])
+        outbox.fall_back(session, claim_one(session), "context refused", 0x0122)
+        delivered = claim_one(session)
+        outbox.delivered(session, delivered, 0)
+
+        assert outbox.resend(session, STUDY) == 1
+
+        assert claim_one(session).object == delivered.object
+
+
+def test_resend_does_not_wait_for_the_next_attempt(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        outbox.postpone(session, claim_one(session), "no association", None)
+
+        assert outbox.resend(session, STUDY) == 1
+
+        assert claim_one(session).attempts == 1
+
+
+def test_resend_leaves_alone_what_is_being_sent(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        delivery = claim_one(session)
+
+        assert outbox.resend(session, STUDY) == 0
+
+        outbox.delivered(session, delivery, 0)
+        assert counts(session).delivered == 1
+
+
+def test_resend_concerns_the_latest_revision_only(database: Database) -> None:
+    with database.sessions.begin() as session:
+        for revision in (1, 2):
+            graded(session, revision=revision)
+            outbox.delivered(session, claim_one(session), 0)
+
+        assert outbox.resend(session, STUDY) == 1
+
+        assert claim_one(session).revision == 2
+
+
+def test_resending_an_unknown_study_is_refused_by_name(database: Database) -> None:
+    with (
+        database.sessions.begin() as session,
+        pytest.raises(StudyUnknown, match=r"nothing of study 9\.9"),
+    ):
+        outbox.resend(session, "9.9")
+
+
+def test_a_study_without_a_result_has_nothing_to_resend(database: Database) -> None:
+    with database.sessions.begin() as session:
+        receive(session)
+
+        assert outbox.resend(session, STUDY) == 0
+
+
+def test_nothing_of_a_held_study_is_sent_until_it_is_released(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        hold(session, STUDY, "two patients")
+        while_held = claim(session)
+
+        release(session, STUDY)
+
+        assert while_held == []
+        assert len(claim(session)) == 1
+
+
+def test_the_first_revision_has_no_predecessors(database: Database) -> None:
+    with database.sessions.begin() as session:
+        receive(session)
+
+        assert outbox.predecessors(session, STUDY, 1) == []
+
+
+def test_predecessors_are_what_the_previous_result_had_to_send(
+    database: Database,
+) -> None:
+    first = [produced(suffix="1")]
+    second = [
+        produced(PICTURE, suffix="22"),
+        produced(suffix="2"),
+        produced(rank=1, suffix="2"),
+    ]
+    with database.sessions.begin() as session:
+        graded(session, revision=1, objects=first)
+        graded(session, revision=3, objects=second)
+        for delivery in claim(session):
+            outbox.fall_back(session, delivery, "context refused", 0x0122)
+
+        named = outbox.predecessors(session, STUDY, 4)
+
+        assert outbox.predecessors(session, STUDY, 3) == first
+        assert outbox.predecessors(session, STUDY, 1) == []
+    assert [(it.kind, it.rank) for it in named] == [(PICTURE, 0), (REPORT, 1)]
+
+
+def test_two_senders_at_once_never_send_the_same(database_url: str) -> None:
+    with closing(open_database(database_url)) as database:
+        with database.sessions.begin() as session:
+            for i in range(30):
+                graded(session, f"1.2.{i}")
+
+        def claim_some(worker: int) -> list[int]:
+            claimed = []
+            for _ in range(10):
+                with database.sessions.begin() as session:
+                    name = f"worker {worker}"
+                    due = outbox.claim_due(session, "pacs", name, 60, 4)
+                claimed += [it.id for it in due]
+            return claimed
+
+        with ThreadPoolExecutor(3) as senders:
+            claims = [it for found in senders.map(claim_some, range(3)) for it in found]
+
+    assert len(claims) == 30
+    assert len(set(claims)) == 30
+
+
+def test_what_is_being_sent_is_nobody_elses_until_its_lease_runs_out(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        claim_one(session)
+
+        # Halfway through the lease, however slow this machine is.
+        pass_time(session, 30)
+
+        assert claim(session) == []
