@@ -1,0 +1,233 @@
+"""Load, save and verify a bundle: a folder of weights with a card.
+
+Weights are stored in half precision, in files small enough for any code host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+
+from grading.card import Card, WeightFile, read_card, write_card
+from grading.errors import BundleError
+from grading.grades import Basis, ModelIdentity
+from grading.network import MultiTaskResNet
+
+LARGEST_FILE_BYTES = 16_000_000
+LARGEST_BUNDLE_BYTES = 50_000_000
+
+RUNNING_STATISTICS = ("running_mean", "running_var")
+"""Kept in float32: a variance can exceed what half precision holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle, its weights ready to load."""
+
+    card: Card
+    state_dict: Mapping[str, torch.Tensor]
+    """Float32, by the names of `grading.network.MultiTaskResNet`."""
+    path: Path
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which bundle this is, for whoever reads its grades."""
+        return ModelIdentity(
+            name=self.card.name,
+            version=self.card.version,
+            sha256=self.card.weights_sha256,
+            basis=self.card.basis,
+        )
+
+
+def shipped_bundle_path() -> Path:
+    """Return the folder of the bundle that comes with this package."""
+    return Path(str(resources.files("grading") / "bundles" / "phantom"))
+
+
+def accept(bundle: Bundle, accept_phantom: bool) -> None:
+    """Refuse a bundle that nobody has agreed to.
+
+    Raises
+    ------
+    BundleError
+        Its basis is a phantom, and the configuration does not accept that.
+    """
+    if bundle.card.basis is Basis.PHANTOM and not accept_phantom:
+        raise BundleError(
+            f"bundle '{bundle.card.name}' in {bundle.path} learned from a "
+            "computer-made phantom only: its grades check the software and say "
+            "nothing about a patient. To run with it nevertheless, set "
+            "`[model] accept_phantom_bundle = true`"
+        )
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle and verify every byte of its weights.
+
+    Raises
+    ------
+    BundleError
+        The card is unfit (see `grading.card.read_card`), a file is missing, too
+        large, or not the one that the card describes, or the weights are not
+        those of the network on the card.
+    """
+    card = read_card(folder)
+    if not card.files:
+        raise BundleError(f"{folder / 'card.json'}: `files` is empty")
+    if sum(file.size_bytes for file in card.files) > LARGEST_BUNDLE_BYTES:
+        raise BundleError(
+            f"{folder}: the weights exceed {LARGEST_BUNDLE_BYTES} bytes in all"
+        )
+    every_file = hashlib.sha256()
+    state_dict: dict[str, torch.Tensor] = {}
+    for file in card.files:
+        content = _verified(folder, file)
+        every_file.update(content)
+        state_dict.update(_tensors(folder / file.name, content))
+    if every_file.hexdigest() != card.weights_sha256:
+        raise BundleError(
+            f"{folder / 'card.json'}: `weights_sha256` is {card.weights_sha256}, but "
+            f"the files together have {every_file.hexdigest()}; install the bundle anew"
+        )
+    _check_fit(card, state_dict, folder)
+    return Bundle(card=card, state_dict=state_dict, path=folder)
+
+
+def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> Card:
+    """Write a bundle, in place of the one that may be there.
+
+    Parameters
+    ----------
+    card
+        Its files and hashes are filled in.
+
+    Returns
+    -------
+    Card
+        As written.
+
+    Raises
+    ------
+    BundleError
+        The weights do not fit into the sizes that a bundle may have.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    shards = list(_shards({name: _stored(name, one) for name, one in weights.items()}))
+    every_file = hashlib.sha256()
+    files: list[WeightFile] = []
+    for number, shard in enumerate(shards, start=1):
+        content = save_safetensors(shard)
+        every_file.update(content)
+        name = f"weights-{number}-of-{len(shards)}.safetensors"
+        (partial / name).write_bytes(content)
+        files.append(
+            WeightFile(name, hashlib.sha256(content).hexdigest(), len(content))
+        )
+    written = replace(card, files=tuple(files), weights_sha256=every_file.hexdigest())
+    write_card(partial, written)
+    _check_sizes(files)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return read_card(folder)
+
+
+def _verified(folder: Path, file: WeightFile) -> bytes:
+    path = folder / file.name
+    cure = "install the bundle anew"
+    try:
+        found_bytes = path.stat().st_size
+        if found_bytes != file.size_bytes or found_bytes > LARGEST_FILE_BYTES:
+            raise BundleError(
+                f"{path} has {found_bytes} bytes, expected {file.size_bytes} "
+                f"and at most {LARGEST_FILE_BYTES}; {cure}"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}); {cure}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        raise BundleError(f"{path} has SHA-256 {found}, expected {file.sha256}; {cure}")
+    return content
+
+
+def _tensors(path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    try:
+        stored: dict[str, torch.Tensor] = load_safetensors(content)
+    except SafetensorError as error:
+        raise BundleError(f"{path} is not a safetensors file: {error}") from error
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in stored.items()
+    }
+
+
+def _check_fit(
+    card: Card, state_dict: Mapping[str, torch.Tensor], folder: Path
+) -> None:
+    """Refuse weights that are not those of the network on the card."""
+    with torch.device("meta"):
+        expected = MultiTaskResNet(card.backbone, card.heads).state_dict()
+    for name in sorted(expected.keys() ^ state_dict.keys()):
+        where = "missing" if name in expected else "unknown"
+        raise BundleError(
+            f"{folder}: weight {name} is {where} for {card.backbone} with heads "
+            f"{', '.join(head.name for head in card.heads)}; train the bundle anew"
+        )
+    for name, tensor in expected.items():
+        if tensor.shape != state_dict[name].shape:
+            raise BundleError(
+                f"{folder}: weight {name} has shape {tuple(state_dict[name].shape)}, "
+                f"expected {tuple(tensor.shape)}; train the bundle anew"
+            )
+
+
+def _stored(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor as it goes into a file."""
+    tensor = tensor.detach().cpu().contiguous()
+    if not tensor.is_floating_point() or name.endswith(RUNNING_STATISTICS):
+        return tensor
+    half = tensor.half()
+    if not bool(half.isfinite().all()):
+        raise BundleError(f"weight {name} does not fit into half precision")
+    return half
+
+
+def _shards(
+    tensors: Mapping[str, torch.Tensor],
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield the tensors in order, as many together as a file may hold."""
+    # The header names each tensor; 64 kB are ample for a ResNet-50's.
+    room_bytes = LARGEST_FILE_BYTES - 64_000
+    shard: dict[str, torch.Tensor] = {}
+    filled_bytes = 0
+    for name, tensor in tensors.items():
+        if shard and filled_bytes + tensor.nbytes > room_bytes:
+            yield shard
+            shard, filled_bytes = {}, 0
+        shard[name] = tensor
+        filled_bytes += tensor.nbytes
+    yield shard
+
+
+def _check_sizes(files: list[WeightFile]) -> None:
+    total_bytes = sum(file.size_bytes for file in files)
+    too_large = [file.name for file in files if file.size_bytes > LARGEST_FILE_BYTES]
+    if too_large or total_bytes > LARGEST_BUNDLE_BYTES:
+        raise BundleError(
+            f"the weights take {total_bytes} bytes, files {too_large} too many: "
+            f"at most {LARGEST_FILE_BYTES} each and {LARGEST_BUNDLE_BYTES} in all"
+        )

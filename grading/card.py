@@ -1,0 +1,230 @@
+"""The card of a bundle: what its weights are, and what speaks for them.
+
+``card.json`` is read strictly: a key too many or too few is an error, because a
+card that was edited by hand and half understood must not grade anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from grading.errors import BundleError
+from grading.fields import Fields, Scalar
+from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.network import BACKBONES, Head
+from grading.preprocess import Preprocessing
+
+CARD_NAME = "card.json"
+FORMAT_VERSION = 1
+LARGEST_CARD_BYTES = 1_000_000
+"""Far more than any card; keeps a wrong file from being read into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of weights, as it must be found."""
+
+    name: str
+    """Inside the bundle's folder."""
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the weights come from."""
+
+    command: str
+    """What would train them again, up to the machine's arithmetic."""
+    labelled_slices: str
+    """What they learned from, with the seeds and the generator's version."""
+    hardware: str
+    software: str
+    seconds: float
+    samples_seen: int
+    recipe: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measurement; the command repeats it."""
+
+    command: str
+    labelled_slices: str
+    slices: int
+    macro_f1: Mapping[str, float]
+    accuracy: Mapping[str, float]
+    constant_macro_f1: Mapping[str, float]
+    """Of a predictor that always says the most frequent grade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything about a bundle but its weights."""
+
+    name: str
+    version: str
+    basis: Basis
+    backbone: str
+    heads: tuple[Head, ...]
+    preprocessing: Preprocessing
+    provenance: Provenance
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    """Temperature by head, 1 where none was fitted."""
+    results: tuple[Result, ...] = ()
+    files: tuple[WeightFile, ...] = ()
+    weights_sha256: str = ""
+    """Over the weight files' bytes, one after the other."""
+    disclaimer: str = ""
+    """The first line of every output; that of the basis where empty."""
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write ``card.json`` with the disclaimer as its first line."""
+    fields = asdict(card)
+    disclaimer = fields.pop("disclaimer") or FIRST_LINES[card.basis]
+    ordered = {"disclaimer": disclaimer, "format_version": FORMAT_VERSION, **fields}
+    text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check ``card.json``.
+
+    Raises
+    ------
+    BundleError
+        There is none, it is not JSON, a key is unknown, missing or of the wrong
+        type, or it describes a network that this version cannot build.
+    """
+    path = folder / CARD_NAME
+    try:
+        if path.stat().st_size > LARGEST_CARD_BYTES:
+            raise BundleError(f"{path} is too large to be a bundle's card")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): name a bundle's folder, "
+            "or leave the key out for the shipped one"
+        ) from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not JSON: {error}") from error
+    return _card(Fields(path, "", content))
+
+
+def _card(fields: Fields) -> Card:
+    version = fields.whole("format_version")
+    if version != FORMAT_VERSION:
+        raise fields.wrong("format_version", version, f"{FORMAT_VERSION}")
+    card = Card(
+        disclaimer=fields.text("disclaimer"),
+        name=fields.text("name"),
+        version=fields.text("version"),
+        basis=_basis(fields),
+        backbone=_backbone(fields),
+        heads=_heads(fields),
+        preprocessing=_preprocessing(fields.fields("preprocessing"), fields),
+        calibration=_calibration(fields),
+        files=tuple(_weight_file(one) for one in fields.each("files")),
+        weights_sha256=fields.text("weights_sha256"),
+        provenance=_provenance(fields.fields("provenance")),
+        results=tuple(_result(one) for one in fields.each("results")),
+    )
+    fields.end()
+    return card
+
+
+def _basis(fields: Fields) -> Basis:
+    text = fields.text("basis")
+    if text not in list(Basis):
+        raise fields.wrong("basis", text, " or ".join(Basis))
+    return Basis(text)
+
+
+def _backbone(fields: Fields) -> str:
+    text = fields.text("backbone")
+    if text not in BACKBONES:
+        raise fields.wrong("backbone", text, " or ".join(BACKBONES))
+    return text
+
+
+def _heads(fields: Fields) -> tuple[Head, ...]:
+    heads = []
+    for one in fields.each("heads"):
+        heads.append(Head(one.text("name"), one.whole("grades")))
+        one.end()
+    grades = {head.name: head.grades for head in heads}
+    unfit = len(grades) != len(heads) or any(
+        count != len(Grade) for count in grades.values()
+    )
+    if unfit or any(finding.value not in grades for finding in Finding):
+        expected = (
+            f"{', '.join(Finding)} and names of their own, {len(Grade)} grades each"
+        )
+        raise fields.wrong("heads", grades, expected)
+    return tuple(heads)
+
+
+def _preprocessing(fields: Fields, card: Fields) -> Preprocessing:
+    interpolation = fields.text("interpolation")
+    if interpolation != "linear":
+        raise fields.wrong("interpolation", interpolation, "'linear'")
+    try:
+        spec = Preprocessing(
+            region_size_mm=fields.number("region_size_mm"),
+            grid_pixels=fields.whole("grid_pixels"),
+            lower_percentile=fields.number("lower_percentile"),
+            upper_percentile=fields.number("upper_percentile"),
+            interpolation="linear",
+        )
+    except ValueError as error:
+        raise card.wrong("preprocessing", str(error), "a usable one") from error
+    fields.end()
+    return spec
+
+
+def _calibration(fields: Fields) -> Mapping[str, float]:
+    temperatures = fields.fields("calibration").numbers()
+    if any(temperature <= 0 for temperature in temperatures.values()):
+        raise fields.wrong("calibration", temperatures, "positive temperatures")
+    return temperatures
+
+
+def _weight_file(fields: Fields) -> WeightFile:
+    name = fields.text("name")
+    if Path(name).name != name or not name.endswith(".safetensors"):
+        # A card from elsewhere must not make us read outside its folder.
+        raise fields.wrong("name", name, "the name of a .safetensors file beside it")
+    file = WeightFile(name, fields.text("sha256"), fields.whole("size_bytes"))
+    fields.end()
+    return file
+
+
+def _provenance(fields: Fields) -> Provenance:
+    provenance = Provenance(
+        command=fields.text("command"),
+        labelled_slices=fields.text("labelled_slices"),
+        hardware=fields.text("hardware"),
+        software=fields.text("software"),
+        seconds=fields.number("seconds"),
+        samples_seen=fields.whole("samples_seen"),
+        recipe=fields.fields("recipe").scalars(),
+    )
+    fields.end()
+    return provenance
+
+
+def _result(fields: Fields) -> Result:
+    result = Result(
+        command=fields.text("command"),
+        labelled_slices=fields.text("labelled_slices"),
+        slices=fields.whole("slices"),
+        macro_f1=fields.fields("macro_f1").numbers(),
+        accuracy=fields.fields("accuracy").numbers(),
+        constant_macro_f1=fields.fields("constant_macro_f1").numbers(),
+    )
+    fields.end()
+    return result

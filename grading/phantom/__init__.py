@@ -1,0 +1,1 @@
+"""Axial T2-weighted lumbar slices by construction, with grades that were measured."""

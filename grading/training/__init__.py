@@ -1,0 +1,1 @@
+"""Learning from labelled slices; never loaded by the service."""

@@ -1,0 +1,130 @@
+"""Labelled slices, and the regions of them that a network learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from grading.grades import Grade, Region
+from grading.phantom.ranges import Domain, Prevalence
+from grading.phantom.slices import Split, draw_slice
+from grading.preprocess import Preprocessing, crop, default_region
+
+KEPT_MM = 92.0
+"""Side of the central square kept of each slice: the region, shifted, and its rim."""
+SLICES_PER_CALL = 16
+"""Few enough for a lively progress bar, enough to hide the cost of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSlice:
+    """A slice with the grades of LDH, LCCS and LNRC."""
+
+    pixels: NDArray[np.float32] | NDArray[np.uint16]
+    """(rows, columns)."""
+    spacing_mm: tuple[float, float]
+    grades: tuple[Grade, Grade, Grade]
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomSet:
+    """Which phantom slices: fixed by its fields, so a set can be drawn again."""
+
+    seed: int
+    split: Split
+    slices: int
+    domain: Domain = Domain.INTERNAL
+    prevalence: Prevalence = Prevalence.BALANCED
+
+
+def draw_phantoms(phantoms: PhantomSet, workers: int) -> Iterator[LabelledSlice]:
+    """Draw a set's slices in order, on several processes."""
+    draw = partial(draw_labelled, phantoms)
+    if workers <= 1:
+        yield from map(draw, range(phantoms.slices))
+        return
+    with ProcessPoolExecutor(workers) as processes:
+        yield from processes.map(
+            draw, range(phantoms.slices), chunksize=SLICES_PER_CALL
+        )
+
+
+def draw_labelled(phantoms: PhantomSet, index: int) -> LabelledSlice:
+    """Draw one slice of a set and keep its middle.
+
+    What lies further out never reaches the network, and whole images of a
+    training set would not fit into memory.
+    """
+    phantom = draw_slice(
+        (phantoms.seed, int(phantoms.split), index),
+        domain=phantoms.domain,
+        prevalence=phantoms.prevalence,
+    )
+    rows, columns = (
+        _middle(length, spacing)
+        for length, spacing in zip(
+            phantom.pixels.shape, phantom.spacing_mm, strict=True
+        )
+    )
+    return LabelledSlice(
+        # Stored values are whole numbers of 12 bits.
+        pixels=phantom.pixels[rows, columns].astype(np.uint16),
+        spacing_mm=phantom.spacing_mm,
+        grades=phantom.truth.grades,
+    )
+
+
+def _middle(length: int, spacing_mm: float) -> slice:
+    """Return the middle of an axis; the image's centre stays the middle's."""
+    cut = max(0, length // 2 - int(np.ceil(KEPT_MM / 2 / spacing_mm)))
+    return slice(cut, length - cut)
+
+
+class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Network input and grades of each labelled slice, as the service cuts them.
+
+    With ``shift_mm`` the region lies up to so far from the image centre along
+    each axis, anew each time, as slabs lie that people plan.
+    """
+
+    def __init__(
+        self,
+        slices: Sequence[LabelledSlice],
+        spec: Preprocessing,
+        shift_mm: float = 0.0,
+    ) -> None:
+        self._slices = slices
+        self._spec = spec
+        self._shift_mm = shift_mm
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (1, grid, grid) float32 and (3,) int64: LDH, LCCS, LNRC."""
+        labelled = self._slices[index]
+        rows, columns = labelled.pixels.shape
+        centred = default_region(rows, columns, self._spec)
+        region = self._shifted(centred, labelled.spacing_mm)
+        network_input = crop(
+            labelled.pixels.astype(np.float32), labelled.spacing_mm, region, self._spec
+        )
+        return network_input, torch.tensor([int(grade) for grade in labelled.grades])
+
+    def _shifted(self, region: Region, spacing_mm: tuple[float, float]) -> Region:
+        if not self._shift_mm:
+            return region
+        row_mm, column_mm = ((torch.rand(2) * 2 - 1) * self._shift_mm).tolist()
+        return Region(
+            row=region.row + row_mm / spacing_mm[0],
+            column=region.column + column_mm / spacing_mm[1],
+            size_mm=region.size_mm,
+            located=region.located,
+        )

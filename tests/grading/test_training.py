@@ -1,0 +1,255 @@
+"""Training as a user runs it, in miniature, and the parts it is made of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from grading.__main__ import main
+from grading.bundle import load_bundle
+from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.network import MultiTaskResNet
+from grading.phantom.slices import Split, draw_slice
+from grading.preprocess import Preprocessing, crop, default_region
+from grading.training.augment import augment
+from grading.training.fit import HEADS, Progress, Recipe, fit, schedule
+from grading.training.samples import (
+    LabelledSlice,
+    PhantomSet,
+    Regions,
+    draw_labelled,
+    draw_phantoms,
+)
+from grading.training.score import score
+from grading.training.settle import settle_statistics
+
+SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
+FEW = PhantomSet(seed=3, split=Split.TRAINING, slices=4)
+
+
+@pytest.fixture(scope="module")
+def few() -> list[LabelledSlice]:
+    return list(draw_phantoms(FEW, workers=1))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training") / "bundle"
+    options = "--samples 8 --epochs 1 --batch 4 --grid 32 --backbone resnet18"
+    status = main(["train", "--out", str(folder), *options.split(), "--workers", "1"])
+    assert status == 0
+    return folder
+
+
+def test_training_learns_from_the_very_tensor_that_the_service_sees(
+    few: list[LabelledSlice],
+) -> None:
+    network_input, grades = Regions(few, SPEC)[2]
+
+    whole = draw_slice((3, int(Split.TRAINING), 2))
+    rows, columns = whole.pixels.shape
+    region = default_region(rows, columns, SPEC)
+    served = crop(whole.pixels, whole.spacing_mm, region, SPEC)
+    assert torch.equal(network_input, served)
+    assert tuple(grades.tolist()) == whole.truth.grades
+
+
+def test_a_set_is_the_same_on_one_process_and_on_two() -> None:
+    one = list(draw_phantoms(FEW, workers=1))
+    two = list(draw_phantoms(FEW, workers=2))
+
+    assert [s.pixels.tobytes() for s in one] == [s.pixels.tobytes() for s in two]
+
+
+def test_a_slice_of_a_set_can_be_drawn_alone(few: list[LabelledSlice]) -> None:
+    alone = draw_labelled(FEW, 3)
+
+    assert alone.pixels.tobytes() == few[3].pixels.tobytes()
+
+
+def test_a_shifted_region_stays_on_the_pixels_that_are_kept(
+    few: list[LabelledSlice],
+) -> None:
+    torch.manual_seed(0)
+    shifted = Regions(few, SPEC, shift_mm=6.0)
+
+    inputs = [shifted[0][0] for _ in range(4)]
+
+    assert not torch.equal(inputs[0], inputs[1])
+    # A repeated edge pixel would make a row or column equal to the next.
+    for one in inputs:
+        assert not torch.equal(one[0, 0], one[0, 1])
+        assert not torch.equal(one[0, :, -1], one[0, :, -2])
+
+
+def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> None:
+    torch.manual_seed(0)
+    same = torch.rand(1, 1, 32, 32).expand(4, -1, -1, -1)
+
+    found = augment(same, rotation_deg=15)
+
+    assert found.shape == same.shape
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert not torch.equal(found[0], found[1])
+
+
+def test_the_learning_rate_rises_then_falls_almost_to_nothing() -> None:
+    rates = [schedule(share) for share in np.linspace(0, 1, 101)]
+
+    assert rates[0] < 0.05
+    assert max(rates) == pytest.approx(1.0, abs=0.01)
+    assert rates.index(max(rates)) < 15
+    assert rates[-1] < 0.01
+    assert schedule(3.0) == rates[-1]
+
+
+def test_settled_statistics_are_those_of_the_batches() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2)).eval()
+    batches = [torch.randn(8, 2, 5, 5) * 3 + 7 for _ in range(3)]
+
+    settle_statistics(network, batches)
+
+    norm = network[0]
+    assert isinstance(norm, nn.BatchNorm2d)
+    expected = torch.stack([batch.mean(dim=(0, 2, 3)) for batch in batches]).mean(dim=0)
+    torch.testing.assert_close(norm.running_mean, expected)
+    assert norm.momentum == 0.1
+    assert not network.training
+
+
+def test_a_training_step_moves_the_weights_and_hands_them_out(
+    few: list[LabelledSlice], tmp_path: Path
+) -> None:
+    kept: list[tuple[MultiTaskResNet, Progress]] = []
+    recipe = Recipe(SPEC, backbone="resnet18", epochs=1, batch_slices=2)
+
+    fit(few, few, recipe, tmp_path, lambda *one: kept.append(one))
+
+    network, progress = kept[-1]
+    assert progress.samples_seen == 4
+    assert set(progress.validation_macro_f1) == set(Finding)
+    assert all(weights.isfinite().all() for weights in network.parameters())
+    # Every block starts with this scale at zero.
+    assert (network.state_dict()["backbone.layer1.0.bn2.weight"] != 0).any()
+    assert "macro_f1_LDH" in (tmp_path / "metrics.csv").read_text()
+
+
+def test_the_last_step_is_kept_though_no_validation_was_due(
+    few: list[LabelledSlice], tmp_path: Path
+) -> None:
+    kept: list[Progress] = []
+    recipe = Recipe(
+        SPEC, backbone="resnet18", epochs=1, batch_slices=2, validation_batches=3
+    )
+
+    fit(few * 2, few, recipe, tmp_path, lambda _, progress: kept.append(progress))
+
+    assert [progress.samples_seen for progress in kept] == [6, 8]
+
+
+def test_a_training_ends_when_its_minutes_are_over(
+    few: list[LabelledSlice], tmp_path: Path
+) -> None:
+    kept: list[Progress] = []
+    recipe = Recipe(
+        SPEC, backbone="resnet18", epochs=1000, batch_slices=2, minutes=1 / 600
+    )
+
+    fit(few, few, recipe, tmp_path, lambda _, progress: kept.append(progress))
+
+    assert kept
+    assert kept[-1].samples_seen < 1000
+
+
+def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
+    trained: Path,
+) -> None:
+    card = load_bundle(trained).card
+
+    assert card.basis is Basis.PHANTOM
+    assert card.heads == HEADS
+    assert card.preprocessing == Preprocessing(54.0, 32)
+    assert "--samples 8 --epochs 1 --seed 1" in card.provenance.command
+    assert card.provenance.samples_seen == 8
+
+
+def test_the_measure_verb_says_first_what_speaks_for_the_bundle(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["measure", str(trained), "--slices", "6", "--workers", "1"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert lines[0] == FIRST_LINES[Basis.PHANTOM]
+    assert [line.split()[0] for line in lines[3:6]] == list(Finding)
+
+
+def test_a_recorded_measurement_stands_in_the_card_once(trained: Path) -> None:
+    arguments = ["measure", str(trained), "--slices", "5", "--seed", "9", "--record"]
+
+    main([*arguments, "--workers", "1"])
+    main([*arguments, "--workers", "1"])
+
+    commands = [one.command for one in load_bundle(trained).card.results]
+    assert sum("--slices 5 --seed 9" in command for command in commands) == 1
+
+
+def test_scores_are_those_computed_by_hand() -> None:
+    true = {finding: np.array([0, 0, 0, 1, 2, 3]) for finding in Finding}
+    predicted = {finding: np.array([0, 0, 1, 1, 2, 0]) for finding in Finding}
+
+    ldh = score(true, predicted)[0]
+
+    # Grade 0: 2 of 3 found, 2 of 3 right; 1: 1 of 1, 1 of 2; 2: all; 3: none.
+    assert ldh.macro_f1 == pytest.approx((2 / 3 + 2 / 3 + 1 + 0) / 4)
+    assert ldh.accuracy == pytest.approx(4 / 6)
+    assert ldh.constant_macro_f1 == pytest.approx((2 / 3) / 4)
+    assert ldh.constant_accuracy == pytest.approx(0.5)
+    assert ldh.confusion[0].tolist() == [2, 1, 0, 0]
+
+
+def test_a_missing_bundle_ends_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["measure", str(tmp_path / "nowhere")])
+
+    assert status == 1
+    assert "card.json cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("library", "verb", "extra"),
+    [("lightning", "train --out x", "train"), ("sklearn", "measure x", "train,eval")],
+)
+def test_a_missing_extra_is_named_with_its_cure(
+    library: str, verb: str, extra: str
+) -> None:
+    program = (
+        f"import sys; sys.modules[{library!r}] = None; "
+        f"from grading.__main__ import main; sys.exit(main({verb.split()!r}))"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert f"{library} is not installed" in ended.stderr
+    assert f"pip install 'lumbar-node[{extra}]'" in ended.stderr
+
+
+@pytest.mark.parametrize("samples", ["0", "-3"])
+def test_a_count_below_one_is_refused(samples: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--out", "x", "--samples", samples])
+
+
+def test_grades_are_kept_as_grades(few: list[LabelledSlice]) -> None:
+    assert all(isinstance(grade, Grade) for one in few for grade in one.grades)
