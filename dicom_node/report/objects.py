@@ -1,0 +1,102 @@
+"""Everything that goes back to the PACS for one graded study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom import Dataset, dcmwrite
+
+from dicom_node.report.context import Installation, Predecessor, ReportContext
+from dicom_node.report.evidence import evidence_of
+from dicom_node.report.picture import summary_picture
+from dicom_node.report.structured_report import structured_reports
+from grading.grades import StudyGrades
+from storage.outbox import ObjectKind
+
+__all__ = [
+    "Installation",
+    "ObjectKind",
+    "Predecessor",
+    "ReportContext",
+    "ReportObject",
+    "build_objects",
+    "part10",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportObject:
+    """One object, ready to be written and sent."""
+
+    kind: ObjectKind
+    rank: int
+    """0 is preferred; higher ones say the same in a SOP class for a PACS that
+    refuses the one before."""
+    dataset: Dataset
+
+    @property
+    def sop_class_uid(self) -> str:
+        return str(self.dataset.SOPClassUID)
+
+    @property
+    def sop_instance_uid(self) -> str:
+        return str(self.dataset.SOPInstanceUID)
+
+    @property
+    def series_instance_uid(self) -> str:
+        return str(self.dataset.SeriesInstanceUID)
+
+
+def build_objects(
+    evidence: Sequence[Dataset], grades: StudyGrades, context: ReportContext
+) -> list[ReportObject]:
+    """Build the structured report in every SOP class, and the picture.
+
+    ``evidence`` is every graded instance with its pixels; the first one gives
+    patient and study. The same arguments give the same bytes, wherever and whenever.
+
+    Raises
+    ------
+    ValueError
+        There is no evidence, or a graded slice is not among it.
+    """
+    with _source_warnings_logged_only():
+        indexed = evidence_of(evidence)
+        reports = structured_reports(indexed, grades, context)
+        picture = summary_picture(indexed, grades, context)
+    return [
+        *(
+            ReportObject(ObjectKind.STRUCTURED_REPORT, rank, report)
+            for rank, report in enumerate(reports)
+        ),
+        ReportObject(ObjectKind.PICTURE, 0, picture),
+    ]
+
+
+def part10(dataset: Dataset) -> bytes:
+    """Return an object as a Part 10 file (PS3.10 7), Explicit VR Little Endian."""
+    buffer = BytesIO()
+    with _source_warnings_logged_only():
+        dcmwrite(
+            buffer,
+            dataset,
+            implicit_vr=False,
+            little_endian=True,
+            enforce_file_format=True,
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def _source_warnings_logged_only() -> Iterator[None]:
+    """Keep pydicom from warning of what the study's own header has wrong.
+
+    It goes back as it came, and pydicom logs each warning besides.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield

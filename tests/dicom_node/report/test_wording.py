@@ -1,0 +1,77 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicom_node.report.wording import (
+    DISCLAIMER,
+    comments_after,
+    comments_before,
+    picture_notes,
+    plain_text,
+    refused_count,
+    short_text,
+    summary_line,
+)
+from grading.grades import FIRST_LINES, Basis, Finding, Grading, LevelGrade, SliceKey
+from tests.dicom_factories import mr_series, study_grades
+
+KEY = SliceKey("2.25.1", "2.25.2")
+
+
+def graded(**probabilities: tuple[float, float, float, float]) -> LevelGrade:
+    grades = {Finding(name): Grading(four) for name, four in probabilities.items()}
+    return LevelGrade(None, 2, 4, KEY, (KEY,), grades)
+
+
+def test_a_summary_line_gives_grade_scale_and_probability() -> None:
+    level = graded(
+        LDH=(0.07, 0.63, 0.2, 0.1), LCCS=(0.8, 0.2, 0, 0), LNRC=(0.69, 0.31, 0, 0)
+    )
+
+    assert summary_line(level) == (
+        "slab 2 of 4: LDH 1 (MSU, 63%); LCCS 0 (Lee, 80%); LNRC 0 (Pfirrmann, 69%)"
+    )
+
+
+def test_a_finding_that_was_not_graded_is_said_to_be_so() -> None:
+    assert summary_line(graded(LDH=(1, 0, 0, 0))) == (
+        "slab 2 of 4: LDH 0 (MSU, 100%); LCCS not graded; LNRC not graded"
+    )
+
+
+def test_the_basis_of_the_bundle_is_the_very_first_thing_said() -> None:
+    grades = study_grades(mr_series(), basis=Basis.SITE)
+
+    assert comments_before(grades)[:2] == [FIRST_LINES[Basis.SITE], DISCLAIMER]
+
+
+def test_notes_and_refused_series_are_said_once_and_with_their_reason() -> None:
+    grades = study_grades(mr_series(), notes=["Slab 1 is long.", "Slab 1 is long."])
+
+    assert comments_after(grades) == [
+        "Slab 1 is long.",
+        "Not graded: 'T1 AX': not T2-weighted: TE 21 ms",
+    ]
+
+
+def test_the_picture_does_not_quote_the_free_text_of_the_header() -> None:
+    notes = ["2 slice(s) of 'T2 AX' could not be read.", "Slab 1 is long."]
+
+    assert picture_notes(study_grades(mr_series(), notes=notes)) == ["Slab 1 is long."]
+
+
+def test_the_picture_counts_the_series_that_were_not_graded() -> None:
+    assert refused_count(study_grades(mr_series())).startswith("1 series not graded")
+
+
+@given(st.text())
+def test_our_own_text_is_one_line_that_every_character_set_can_hold(text: str) -> None:
+    plain = plain_text(text)
+
+    assert plain.isascii()
+    assert plain.isprintable()
+    assert not set(plain) & set("\\~")
+
+
+def test_text_is_kept_as_far_as_it_can_be() -> None:
+    assert plain_text("T2 AX\n \u691c\u67fb\\a~b") == "T2 AX ??/a-b"
+    assert len(short_text("x" * 100)) == 64
