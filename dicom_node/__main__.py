@@ -1,0 +1,359 @@
+"""The command line ``lumbar-node``: builds the objects and passes them down.
+
+The only composition root. Everything heavy is imported by the verb that needs it,
+so that the receiver never loads torch and ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dicom_node import config as configuration
+from dicom_node import logs
+from dicom_node.config import Config
+from dicom_node.errors import ConfigError, NodeError
+from grading.errors import BundleError, GradingError
+from storage.errors import SchemaOutOfDate, StorageError
+
+if TYPE_CHECKING:
+    from grading.bundle import Bundle
+
+    from dicom_node.report.context import Installation
+    from grading.grader import Grader
+    from storage.database import Database
+
+DEFAULT_CONFIG = Path("/etc/lumbar-node/config.toml")
+FAILED = 1
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit status."""
+    arguments = _parser().parse_args(words)
+    logs.configure()
+    try:
+        status: int = arguments.run(arguments)
+    except (ConfigError, BundleError, SchemaOutOfDate) as error:
+        print(f"lumbar-node: {error}", file=sys.stderr)
+        return configuration.EXIT_STATUS
+    except (NodeError, StorageError, GradingError) as error:
+        print(f"lumbar-node: {error}", file=sys.stderr)
+        return FAILED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lumbar-node",
+        description="Grade lumbar MRI studies that a PACS sends, and report back.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+
+    def add(name: str, run: Callable[..., int], does: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=does, description=does, parents=[common])
+        verb.set_defaults(run=run)
+        return verb
+
+    add("serve", _serve, "receive and work as two processes, without systemd")
+    add("receive", _receive, "listen for images and keep them")
+    add("work", _work, "index, grade and send")
+    add("migrate", _migrate, "bring the database's schema up to date")
+    add("check-config", _check_config, "try everything the configuration names")
+    status = add("status", _status, "show studies, jobs, deliveries and alarms")
+    status.add_argument("--json", action="store_true")
+    status.add_argument(
+        "--check", action="store_true", help="exit 1 if a person must act"
+    )
+    for name, run, does in (
+        ("regrade", _regrade, "open a new revision of a study"),
+        ("resend", _resend, "send a study's existing output again"),
+        ("release", _release, "say that a held study is one patient"),
+    ):
+        add(name, run, does).add_argument("study_instance_uid", metavar="STUDY_UID")
+    grade = add("grade", _grade, "grade a folder: no network, no database")
+    grade.add_argument("folder", type=Path, metavar="FOLDER")
+    grade.add_argument("--json", action="store_true")
+    grade.add_argument(
+        "--out", type=Path, metavar="DIR", help="write SR and picture here"
+    )
+    grade.add_argument("--bundle", type=Path, metavar="DIR")
+    grade.add_argument("--accept-phantom-bundle", action="store_true")
+    demo = add("demo", _demo, "show the whole path on this machine")
+    demo.add_argument("--study", type=Path, metavar="FOLDER")
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from dicom_node import service
+
+    _load(arguments)
+    named = ["--config", str(arguments.config)]
+    return service.serve([["receive", *named], ["work", *named]])
+
+
+def _receive(arguments: argparse.Namespace) -> int:
+    from dicom_node import receiver, service
+    from dicom_node.admission import AllowList
+    from storage.files import Files
+
+    config = _load(arguments)
+    database = _open(config)
+    stopping = service.stop_on_signals()
+    store = receiver.Receiver(
+        database,
+        Files(config.node.data_directory),
+        AllowList.of(
+            config.receiver.allowed_calling_ae_titles, config.receiver.allowed_addresses
+        ),
+        config.node.ae_title,
+    )
+    where = f"{config.node.host}:{config.node.port}"
+    try:
+        server = receiver.start(
+            store, config.node.host, config.node.port, config.receiver.max_associations
+        )
+    except OSError as error:
+        raise NodeError(
+            f"cannot listen on {where}: {error.strerror or error}; "
+            "end whatever listens there, or set another node.port"
+        ) from error
+    try:
+        service.run_until(
+            stopping, f"{config.node.ae_title} listens on {where}", lambda: True
+        )
+    finally:
+        receiver.stop(server)
+        database.close()
+    return 0
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    from dicom_node import service
+    from dicom_node.completeness import Settler
+    from dicom_node.indexer import Indexer, Reader
+    from dicom_node.schedule import Clock
+    from dicom_node.worker import Worker
+    from storage.files import Files
+
+    config = _load(arguments)
+    database, files = _open(config), Files(config.node.data_directory)
+    stopping = service.stop_on_signals()
+    grader = _grader(config)
+    worker = Worker(
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        database=database,
+        files=files,
+        grader=grader,
+        installation=_installation(config),
+        calling_ae_title=config.node.ae_title,
+        destinations=config.destinations,
+        lease_seconds=config.worker.lease_seconds,
+    )
+    reader = Reader(config.worker.index_timeout_seconds)
+    clock, poll = Clock(), config.worker.poll_seconds
+    clock.every(poll, "index", Indexer(database, files, reader).index_waiting)
+    settler = Settler(database, files, config.receiver.quiet_seconds)
+    clock.every(poll, "settle", settler.settle_quiet)
+    clock.every(poll, "grade", partial(worker.grade_waiting, stopping))
+    for destination in config.destinations:
+        send = partial(worker.send_due, destination)
+        clock.every(poll, f"send to {destination.name}", send)
+    try:
+        identity = grader.bundle.identity
+        what = f"grading with {identity.name} {identity.version} ({identity.basis})"
+        service.run_clock(clock, stopping, what)
+    finally:
+        reader.close()
+        database.close()
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from storage.database import migrate
+
+    config = _load(arguments)
+    config.node.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migrate(config.database_url)
+    print("the schema is up to date")
+    return 0
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    from dicom_node.sender import Peer, echo
+
+    config = _load(arguments)
+    print(f"{arguments.config}: valid")
+    _open(config).close()
+    print("database: reachable, schema up to date")
+    identity = _bundle(config).identity
+    print(f"bundle: {identity.name} {identity.version}, basis {identity.basis}")
+    unreachable = 0
+    for destination in config.destinations:
+        peer = Peer(destination.ae_title, destination.host, destination.port)
+        try:
+            echo(config.node.ae_title, peer)
+            print(f"destination {destination.name}: answers C-ECHO")
+        except NodeError as error:
+            unreachable += 1
+            print(f"destination {destination.name}: {error}")
+    return FAILED if unreachable else 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from dicom_node import status
+    from storage.overview import overview
+
+    database = _open(_load(arguments))
+    with database.reading.begin() as session:
+        seen = overview(session)
+    database.close()
+    print(
+        json.dumps(status.as_json(seen), indent=2)
+        if arguments.json
+        else status.text(seen)
+    )
+    return FAILED if arguments.check and status.needs_a_person(seen) else 0
+
+
+def _regrade(arguments: argparse.Namespace) -> int:
+    from storage import jobs, studies
+
+    study = arguments.study_instance_uid
+    database = _open(_load(arguments))
+    with database.sessions.begin() as session:
+        last = jobs.get(session, study)
+        if last is None:
+            raise NodeError(
+                f"{study} was never queued: it holds no image, or still comes in"
+            )
+        revision = studies.force_revision(session, study)
+        jobs.add(session, study, revision, last.input_digest)
+    database.close()
+    print(f"revision {revision} of {study} waits to be graded")
+    return 0
+
+
+def _resend(arguments: argparse.Namespace) -> int:
+    from storage import outbox
+
+    database = _open(_load(arguments))
+    with database.sessions.begin() as session:
+        count = outbox.resend(session, arguments.study_instance_uid)
+    database.close()
+    print(f"{count} objects of {arguments.study_instance_uid} wait to be sent again")
+    return 0 if count else FAILED
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from storage import studies
+
+    database = _open(_load(arguments))
+    with database.sessions.begin() as session:
+        studies.release(session, arguments.study_instance_uid)
+    database.close()
+    print(f"{arguments.study_instance_uid} is released and will be looked at again")
+    return 0
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from grading.bundle import accept, load_bundle, shipped_bundle_path
+
+    from dicom_node import folder
+    from dicom_node.report.context import Installation
+    from grading.grader import Grader
+
+    bundle = load_bundle(arguments.bundle or shipped_bundle_path())
+    accept(bundle, arguments.accept_phantom_bundle)
+    found = folder.grade_folder(arguments.folder, Grader(bundle))
+    installation = Installation(
+        device_uid=_device_uid("grade"),
+        serial_number="grade",
+        software_version=_version(),
+    )
+    if arguments.out:
+        now = datetime.now(UTC)
+        folder.write_all(found, installation, now, arguments.out)
+    print(folder.as_json_text(found) if arguments.json else folder.as_text(found))
+    for line in folder.complaints(found):
+        print(line, file=sys.stderr)
+    return 0 if any(study.grades for study in found.studies) else FAILED
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from dicom_node.demo import demo
+
+    return demo(arguments.study, arguments.out)
+
+
+def _load(arguments: argparse.Namespace) -> Config:
+    config = configuration.load(arguments.config)
+    logs.configure(config.node.log_level)
+    return config
+
+
+def _open(config: Config) -> Database:
+    from storage.database import check_schema, open_database
+
+    database = open_database(config.database_url)
+    check_schema(database)
+    return database
+
+
+def _bundle(config: Config) -> Bundle:
+    from grading.bundle import accept, load_bundle, shipped_bundle_path
+
+    bundle = load_bundle(config.model.bundle or shipped_bundle_path())
+    accept(bundle, config.model.accept_phantom_bundle)
+    return bundle
+
+
+def _grader(config: Config) -> Grader:
+    from grading.grader import Grader
+
+    return Grader(_bundle(config), config.model.device)
+
+
+def _installation(config: Config) -> Installation:
+    """Describe this node; its serial number is made once and kept with the data."""
+    from dicom_node.report.context import Installation
+
+    kept = config.node.data_directory / "installation-id"
+    try:
+        with kept.open("x", encoding="ascii") as file:
+            file.write(uuid.uuid4().hex)
+    except FileExistsError:
+        pass
+    serial_number = kept.read_text(encoding="ascii").strip()
+    return Installation(
+        device_uid=_device_uid(serial_number),
+        serial_number=serial_number,
+        software_version=_version(),
+        institution_name=config.node.institution_name,
+    )
+
+
+def _device_uid(serial_number: str) -> str:
+    """Return the UID under which reports name this installation."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, serial_number).int}"
+
+
+def _version() -> str:
+    return version("lumbar-node")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

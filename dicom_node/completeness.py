@@ -1,0 +1,140 @@
+"""Is a study's revision ready? When it has been quiet, and its input has changed.
+
+C-STORE has no end-of-study mark (PS3.4 annex B), so silence is the first sign. A
+quiet study is looked at: every series gets its verdict, and where the set of
+gradable images differs from the one last settled, a revision opens and a job with
+it. Reports and pictures that a PACS routes back are no images, so they open none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pydicom
+from pydicom import Dataset
+
+from dicom_node.logs import Action, about, where
+from grading.grades import SeriesVerdict
+from grading.series import SeriesHeaders, gradable_images, group_series, judge
+from storage import instances, jobs, studies
+from storage.database import Database
+from storage.files import Files
+from storage.instances import InstanceFile
+from storage.states import Role
+from storage.studies import StudyToSettle
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A revision was opened."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Nothing to grade now, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Looks at quiet studies."""
+
+    database: Database
+    files: Files
+    quiet_seconds: float
+
+    def settle_quiet(self) -> int:
+        """Look at every study that has gone quiet; return how many."""
+        with self.database.sessions.begin() as session:
+            quiet = studies.quiet_studies(session, self.quiet_seconds)
+        for study in quiet:
+            try:
+                self.settle(study)
+            # A study that cannot be looked at must not keep the others waiting; it
+            # is looked at again with the next tick.
+            except Exception as error:  # noqa: BLE001
+                log.error(
+                    "looking at a study failed with %s: %s",
+                    type(error).__name__,
+                    where(error),
+                    extra=about(Action.TICK_FAILED, study.study_instance_uid),
+                )
+        return len(quiet)
+
+    def settle(self, study: StudyToSettle) -> Ready | NotYet:
+        """Judge the study's series, and open a revision if its input has changed."""
+        uid = study.study_instance_uid
+        with self.database.sessions.begin() as session:
+            found = instances.study_instances(session, uid)
+        images = [instance for instance in found if instance.role is Role.IMAGE]
+        patients = {image.patient_digest for image in images}
+        if len(patients) > 1 and (held := self._held(uid, len(patients))):
+            return held
+        series = group_series(self._header(instance) for instance in found)
+        verdicts = [judge(headers) for headers in series]
+        digest = input_digest(images, series, verdicts)
+        with self.database.sessions.begin() as session:
+            studies.save_verdicts(session, uid, verdicts)
+            revision = studies.settle(session, uid, study.last_received_at, digest)
+            if revision is not None:
+                jobs.add(session, uid, revision, digest)
+        if revision is None:
+            return NotYet("the gradable images are those already settled")
+        log.info(
+            "revision %d opened: %d of %d series to grade",
+            revision,
+            sum(verdict.graded for verdict in verdicts),
+            len(verdicts),
+            extra=about(Action.REVISION_OPENED, uid),
+        )
+        return Ready(revision)
+
+    def _held(self, uid: str, patients: int) -> NotYet | None:
+        """Hold a study of several patients, unless a person has accepted them."""
+        reason = (
+            f"its images name {patients} different patients (ID, issuer, name, birth "
+            "date or sex differ). Nothing is sent until a person has corrected the "
+            "study in the PACS and sent it again, or said that it is one patient: "
+            f"lumbar-node release {uid}"
+        )
+        with self.database.sessions.begin() as session:
+            if not studies.hold(session, uid, reason):
+                return None
+        log.error("study held: %s", reason, extra=about(Action.STUDY_HELD, uid))
+        return NotYet(reason)
+
+    def _header(self, instance: InstanceFile) -> Dataset:
+        path = self.files.path(instance.file.root, instance.file.key)
+        return pydicom.dcmread(path, stop_before_pixels=True)
+
+
+def input_digest(
+    images: Sequence[InstanceFile],
+    series: Sequence[SeriesHeaders],
+    verdicts: Sequence[SeriesVerdict],
+) -> str:
+    """Return a digest of what would be graded: (series, instance, content).
+
+    The order of arrival does not matter, and neither does a series that is not
+    graded: a late T1 changes no grade.
+    """
+    keys = {
+        (image.key.series_instance_uid, image.key.sop_instance_uid)
+        for headers, verdict in zip(series, verdicts, strict=True)
+        if verdict.graded
+        for image in gradable_images(headers)
+    }
+    lines = sorted(
+        f"{image.series_instance_uid} {image.sop_instance_uid} {image.content_digest}\n"
+        for image in images
+        if (image.series_instance_uid, image.sop_instance_uid) in keys
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

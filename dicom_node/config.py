@@ -1,0 +1,287 @@
+"""``config.toml`` to frozen structs: read once, one source, one truth.
+
+Every mistake is a `ConfigError` that names the file, the key and what it must be.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from dicom_node.errors import ConfigError
+
+AE_TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
+"""1 to 16 printable characters, no backslash, no outer blanks (PS3.5 6.2, AE)."""
+DEVICE = re.compile(r"auto|cpu|cuda(?::[0-9]+)?")
+EXIT_STATUS = 78
+"""EX_CONFIG of sysexits.h: systemd is told not to restart after it."""
+
+
+class NodeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[node]``: who we are and where our files lie."""
+
+    ae_title: str
+    data_directory: Path
+    host: str = "127.0.0.1"
+    port: int = 11112
+    institution_name: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class DatabaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[database]``: a URL, or a file that holds one where it has a password."""
+
+    url: str = ""
+    url_file: Path | None = None
+
+
+class ReceiverSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[receiver]``: who may send, how much at once, and when a study is quiet."""
+
+    quiet_seconds: float = 60.0
+    allowed_calling_ae_titles: tuple[str, ...] = ()
+    allowed_addresses: tuple[str, ...] = ()
+    max_associations: int = 25
+
+
+class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[model]``: which bundle grades, on what, and whether a phantom's may."""
+
+    bundle: Path | None = None
+    device: str = "auto"
+    accept_phantom_bundle: bool = False
+
+
+class WorkerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[worker]``: how long things may take before they count as dead."""
+
+    lease_seconds: float = 300.0
+    index_timeout_seconds: float = 30.0
+    poll_seconds: float = 1.0
+
+
+class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[destinations]]``: a PACS that gets every report."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    shadow: bool = False
+    """Made and kept, never sent: for watching the node before trusting it."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    node: NodeSection
+    database: DatabaseSection
+    receiver: ReceiverSection = ReceiverSection()
+    model: ModelSection = ModelSection()
+    worker: WorkerSection = WorkerSection()
+    destinations: tuple[Destination, ...] = ()
+
+    @property
+    def database_url(self) -> str:
+        """The URL, from the file that holds it where one is named."""
+        if self.database.url_file is None:
+            return self.database.url
+        return self.database.url_file.read_text(encoding="utf-8").strip()
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, not TOML, has an unknown key, or a value that would
+        fail later; the message says which key and what it must be.
+    """
+    try:
+        config = msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=_path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); name another file with "
+            "--config, or copy the example config.toml there"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {_in_our_words(error)}") from error
+    for problem in _problems(config):
+        raise ConfigError(f"{path}: {problem}")
+    return config
+
+
+def _path(kind: type, value: object) -> Path:
+    """Make the one type of a value that msgspec leaves to us.
+
+    Raises
+    ------
+    ValueError
+        The value is no text; msgspec adds the key.
+    """
+    if kind is not Path or not isinstance(value, str):
+        raise ValueError(f"Expected a path as `str`, got `{type(value).__name__}`")
+    return Path(value)
+
+
+def _path_from_text(wanted: type[object], value: object) -> object:
+    """Convert what TOML cannot say: a path."""
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"Expected `{wanted.__name__}`, got `{type(value).__name__}`")
+
+
+def _in_our_words(error: Exception) -> str:
+    """Turn msgspec's ``... - at `$.node.port``` into "node.port: ..."."""
+    sentence, _, place = str(error).partition(" - at `$.")
+    where = place.rstrip("`")
+    unknown = re.fullmatch(
+        r"Object contains unknown field `(.+)`", sentence.split(" - at")[0]
+    )
+    if unknown:
+        key = f"{where}.{unknown[1]}" if where else unknown[1]
+        return f"{key}: unknown key; remove it or mend its spelling"
+    missing = re.fullmatch(
+        r"Object missing required field `(.+)`", sentence.split(" - at")[0]
+    )
+    if missing:
+        key = f"{where}.{missing[1]}" if where else missing[1]
+        return f"{key}: missing; it must be set"
+    return f"{where}: {sentence}" if where else sentence
+
+
+def _problems(config: Config) -> list[str]:
+    return [
+        *_title_problems(config),
+        *_number_problems(config),
+        *_address_problems(config),
+        *_database_problems(config),
+        *_device_problems(config),
+        *_destination_problems(config),
+    ]
+
+
+def _title_problems(config: Config) -> list[str]:
+    titles = [("node.ae_title", config.node.ae_title)]
+    titles += [
+        ("receiver.allowed_calling_ae_titles", title)
+        for title in config.receiver.allowed_calling_ae_titles
+    ]
+    titles += [
+        (f"destinations[{i}].ae_title", destination.ae_title)
+        for i, destination in enumerate(config.destinations)
+    ]
+    return [
+        f"{key}: {title!r} is no AE title; it must be 1 to 16 printable ASCII "
+        "characters without backslash and without blanks at its ends"
+        for key, title in titles
+        if not AE_TITLE.fullmatch(title)
+    ]
+
+
+def _number_problems(config: Config) -> list[str]:
+    ports = [("node.port", config.node.port)]
+    ports += [
+        (f"destinations[{i}].port", destination.port)
+        for i, destination in enumerate(config.destinations)
+    ]
+    problems = [
+        f"{key}: {port} is no port; it must be 1 to 65535"
+        for key, port in ports
+        if not 1 <= port <= 65535
+    ]
+    positive = (
+        ("receiver.quiet_seconds", config.receiver.quiet_seconds),
+        ("receiver.max_associations", config.receiver.max_associations),
+        ("worker.lease_seconds", config.worker.lease_seconds),
+        ("worker.index_timeout_seconds", config.worker.index_timeout_seconds),
+        ("worker.poll_seconds", config.worker.poll_seconds),
+    )
+    problems += [
+        f"{key}: {value} must be a number greater than 0"
+        for key, value in positive
+        if not (math.isfinite(value) and value > 0)
+    ]
+    return problems
+
+
+def _address_problems(config: Config) -> list[str]:
+    problems = []
+    for text in config.receiver.allowed_addresses:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            problems.append(
+                f"receiver.allowed_addresses: {text!r} is no address or network "
+                f"({error}); write 192.0.2.7 or 192.0.2.0/24"
+            )
+    listed = (
+        config.receiver.allowed_calling_ae_titles and config.receiver.allowed_addresses
+    )
+    if not listed and not _is_loopback(config.node.host):
+        problems.append(
+            f"node.host: {config.node.host!r} is reachable from the network, so both "
+            "receiver.allowed_calling_ae_titles and receiver.allowed_addresses must "
+            "list who may send; or listen on 127.0.0.1"
+        )
+    return problems
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _database_problems(config: Config) -> list[str]:
+    section = config.database
+    if bool(section.url) == (section.url_file is not None):
+        return ["database: set either url or url_file, and not both"]
+    if section.url_file is not None and not section.url_file.is_file():
+        cure = "write the URL there, or name the file that holds it"
+        return [f"database.url_file: {section.url_file} is not a file; {cure}"]
+    try:
+        url = config.database_url
+    except (OSError, UnicodeDecodeError) as error:
+        cannot = f"{section.url_file} cannot be read ({type(error).__name__})"
+        cure = "it must be one line of UTF-8 text that this user may read"
+        return [f"database.url_file: {cannot}; {cure}"]
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        kinds = (
+            "sqlite:/// and a path, or postgresql+psycopg:// and user, host, database"
+        )
+        # The URL itself may hold a password, so it is not shown.
+        return [f"database.url: must begin with {kinds}"]
+    return []
+
+
+def _device_problems(config: Config) -> list[str]:
+    device = config.model.device
+    if DEVICE.fullmatch(device):
+        return []
+    return [f"model.device: {device!r} must be auto, cpu, cuda or cuda:0, cuda:1 ..."]
+
+
+def _destination_problems(config: Config) -> list[str]:
+    names = [destination.name for destination in config.destinations]
+    problems = [
+        f"destinations: the name {name!r} stands twice; each must have its own"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+    problems += [
+        f"destinations[{i}].{key}: must not be empty"
+        for i, destination in enumerate(config.destinations)
+        for key, value in (("name", destination.name), ("host", destination.host))
+        if not value.strip()
+    ]
+    return problems

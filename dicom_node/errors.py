@@ -1,0 +1,44 @@
+"""How the node can fail.
+
+::
+
+    NodeError
+    |-- ConfigError         config.toml is wrong; names file, key and cure
+    |-- InputError          files given by a person are unfit; names them
+    `-- SendError
+        |-- PeerUnreachable  tried again, for as long as it takes
+        `-- SendRefused      carries the status; see `ContextRefused`
+            `-- ContextRefused  the SOP class is not accepted: try the next one
+"""
+
+
+class NodeError(Exception):
+    """The node cannot do what it was asked; the message names the cure."""
+
+
+class ConfigError(NodeError):
+    """The configuration is wrong: exit status 78, no restart mends it."""
+
+
+class InputError(NodeError):
+    """What a person named on the command line cannot be used."""
+
+
+class SendError(NodeError):
+    """An object did not reach its destination."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PeerUnreachable(SendError):
+    """No association, a time-out, or a status that asks to try again."""
+
+
+class SendRefused(SendError):
+    """The destination answered, and said no: a person must look."""
+
+
+class ContextRefused(SendRefused):
+    """The destination takes no objects of this SOP class."""

@@ -1,0 +1,162 @@
+"""The storage SCU: one association, several objects, one outcome each."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import pydicom
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from dicom_node.errors import ContextRefused, PeerUnreachable, SendRefused
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+"""A PACS under load may take long to store; silence beyond this is a failure."""
+
+STORED = {0x0000, 0xB000, 0xB006, 0xB007}
+"""Success, and warnings: the object was stored (PS3.4 table B.2-1)."""
+TRY_AGAIN = {0x0110, 0x0211}
+"""Processing failure and unrecognised operation: seen while a PACS restarts."""
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+CANCELLED = 0xFE00
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A remote application entity."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAssociation:
+    """An association to send on."""
+
+    assoc: Association
+    peer: Peer
+
+    def send(self, part10: bytes) -> int:
+        """Send one object; return the status with which the peer stored it.
+
+        Raises
+        ------
+        PeerUnreachable
+            No answer, the association is gone, or the status asks to try again.
+        ContextRefused
+            The peer does not take this SOP class.
+        SendRefused
+            Any other status; it is carried along.
+        """
+        ds = pydicom.dcmread(BytesIO(part10))
+        accepted = {context.abstract_syntax for context in self.assoc.accepted_contexts}
+        if ds.SOPClassUID not in accepted:
+            raise ContextRefused(
+                f"{self.peer} accepts no {ds.SOPClassUID.name} objects"
+            )
+        try:
+            answer = self.assoc.send_c_store(ds)
+        except RuntimeError as error:
+            raise PeerUnreachable(f"{self.peer} closed the association") from error
+        if "Status" not in answer:
+            raise PeerUnreachable(f"{self.peer} gave no answer, or aborted")
+        return outcome(int(answer.Status), self.peer)
+
+
+def outcome(status: int, peer: Peer) -> int:
+    """Return a status that means "stored", raise what any other one means.
+
+    Raises
+    ------
+    PeerUnreachable, ContextRefused, SendRefused
+        See `OpenAssociation.send`.
+    """
+    if status in STORED:
+        return status
+    sentence = f"{peer} answered with status 0x{status:04X}"
+    if status in TRY_AGAIN or 0xA700 <= status <= 0xA7FF:
+        raise PeerUnreachable(sentence, status)
+    if status == SOP_CLASS_NOT_SUPPORTED:
+        raise ContextRefused(sentence, status)
+    raise SendRefused(sentence, status)
+
+
+@contextmanager
+def association(
+    calling_ae_title: str, peer: Peer, sop_class_uids: Iterable[str]
+) -> Iterator[OpenAssociation]:
+    """Open an association that proposes these SOP classes, and release it.
+
+    Raises
+    ------
+    PeerUnreachable
+        Nobody listens there, or the association was rejected.
+    ContextRefused
+        The peer takes none of these SOP classes.
+    """
+    ae = AE(ae_title=calling_ae_title)
+    ae.connection_timeout = CONNECT_SECONDS
+    ae.acse_timeout = CONNECT_SECONDS
+    ae.dimse_timeout = ANSWER_SECONDS
+    ae.network_timeout = ANSWER_SECONDS
+    for uid in sorted(set(sop_class_uids)):
+        ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    assoc = ae.associate(
+        peer.host,
+        peer.port,
+        ae_title=peer.ae_title,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _send_without_delay)],
+    )
+    if not assoc.is_established:
+        # pynetdicom aborts an association on which it could send nothing.
+        if assoc.rejected_contexts and not assoc.accepted_contexts:
+            raise ContextRefused(f"{peer} accepts none of the SOP classes to be sent")
+        raise PeerUnreachable(_why_not(assoc, peer, calling_ae_title))
+    try:
+        yield OpenAssociation(assoc, peer)
+    finally:
+        if assoc.is_established:
+            assoc.release()
+
+
+def echo(calling_ae_title: str, peer: Peer) -> None:
+    """Verify that the peer answers a C-ECHO.
+
+    Raises
+    ------
+    PeerUnreachable
+        It does not, with what is wrong.
+    """
+    with association(calling_ae_title, peer, [Verification]) as opened:
+        answer = opened.assoc.send_c_echo()
+    if "Status" not in answer or answer.Status != 0:
+        raise PeerUnreachable(f"{peer} does not answer C-ECHO")
+
+
+def _why_not(assoc: Association, peer: Peer, calling_ae_title: str) -> str:
+    if assoc.is_rejected:
+        primitive = assoc.acceptor.primitive
+        reason = primitive.reason_str if primitive else "no reason given"
+        return f"{peer} rejected {calling_ae_title!r}: {reason}"
+    return f"{peer}: no connection, or no DICOM peer there"
+
+
+def _send_without_delay(event: evt.Event) -> None:
+    """Switch Nagle's algorithm off: it stalls each small request by 40 ms."""
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

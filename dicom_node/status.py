@@ -1,0 +1,71 @@
+"""`storage.overview` for a person, for a program, and for monitoring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from storage.overview import Deliveries, Jobs, Overview, Receipts, Studies
+
+OVERDUE_SECONDS = 3600.0
+"""Work that has waited for an hour is stuck: studies take minutes, retries 15."""
+
+
+def as_json(seen: Overview) -> dict[str, Any]:
+    """Return everything, times in ISO 8601."""
+    built: dict[str, Any] = msgspec.to_builtins(seen)
+    return {**built, "complaints": complaints(seen)}
+
+
+def text(seen: Overview) -> str:
+    """Return what an administrator wants to read at two in the morning."""
+    lines = [
+        f"receipts    {_counts(seen.receipts)}",
+        f"studies     {_counts(seen.studies)}",
+        f"jobs        {_counts(seen.jobs)}",
+        *(f"deliveries  {_counts(to)}" for to in seen.deliveries),
+    ]
+    if seen.errors:
+        lines += ["", "last errors"]
+    lines += [
+        f"  {error.at:%Y-%m-%d %H:%M:%S} UTC  {error.study_instance_uid or '-'}  "
+        f"{error.sentence}"
+        for error in seen.errors
+    ]
+    found = complaints(seen)
+    lines += ["", "a person must act:" if found else "nothing for a person to do"]
+    lines += [f"  {complaint}" for complaint in found]
+    return "\n".join(lines)
+
+
+def _counts(counted: Receipts | Studies | Jobs | Deliveries) -> str:
+    """Return "to pacs: 2 delivered, 0 waiting" or the like, in the fields' order."""
+    counts: dict[str, Any] = msgspec.to_builtins(counted)
+    destination = counts.pop("destination", None)
+    words = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"to {destination}: {words}" if destination else words
+
+
+def complaints(seen: Overview) -> list[str]:
+    """Return a sentence for everything that will not mend itself."""
+    waits = (
+        ("a received image waits to be indexed", seen.oldest.receipt_seconds),
+        ("a study waits to be graded", seen.oldest.job_seconds),
+        ("an object waits to be sent", seen.oldest.delivery_seconds),
+    )
+    overdue = [
+        f"{what} since {seconds / 3600:.1f} hours: is the worker running, the PACS up?"
+        for what, seconds in waits
+        if seconds is not None and seconds > OVERDUE_SECONDS
+    ]
+    return overdue + [
+        f"{alarm.kind.value}: {alarm.sentence}"
+        + (f" (study {alarm.study_instance_uid})" if alarm.study_instance_uid else "")
+        for alarm in seen.alarms
+    ]
+
+
+def needs_a_person(seen: Overview) -> bool:
+    """Return True where `complaints` has any."""
+    return bool(complaints(seen))

@@ -1,0 +1,27 @@
+"""Tell systemd how we are (sd_notify(3)), in a few lines instead of a dependency."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def notify(state: str) -> None:
+    """Send ``READY=1``, ``WATCHDOG=1``, ``STATUS=...`` or ``STOPPING=1``.
+
+    Does nothing where no service manager listens.
+    """
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # an abstract socket, as the kernel writes it
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notification:
+        notification.connect(address)
+        notification.sendall(state.encode())
+
+
+def watchdog_seconds() -> float | None:
+    """Return how often systemd wants a sign of life, None where it does not."""
+    microseconds = os.environ.get("WATCHDOG_USEC")
+    return int(microseconds) / 1e6 if microseconds else None

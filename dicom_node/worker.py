@@ -1,0 +1,289 @@
+"""The two things a worker does: one study graded, one destination served.
+
+Grading writes files first, then one transaction saves grades, outbox rows and the
+end of the job; only then is anything sent. A process that dies on any line leaves
+either a lease that expires or a row that is sent again under the same UID.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import pydicom
+from pydicom import Dataset
+
+from dicom_node.config import Destination
+from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
+from dicom_node.logs import Action, about, where
+from dicom_node.report.context import Installation, Predecessor, ReportContext
+from dicom_node.report.objects import build_objects, part10
+from dicom_node.sender import OpenAssociation, Peer, association
+from grading.errors import NotGradable
+from grading.grades import StudyGrades
+from storage import instances, jobs, outbox, results
+from storage.database import Database
+from storage.errors import LeaseLost
+from storage.files import Files
+from storage.jobs import Lease
+from storage.outbox import Delivery, ObjectKind, ProducedObject
+
+log = logging.getLogger(__name__)
+
+OBJECTS_PER_ASSOCIATION = 50
+DELIVERY_LEASE_SECONDS = 300.0
+"""Longer than a PACS may take for one object, so that no other worker sends too."""
+
+
+class StudyGrader(Protocol):
+    """What grades a study: the bundle at work, or a test's stand-in."""
+
+    def grade(self, datasets: Sequence[Dataset]) -> StudyGrades:
+        """As `grading.grader.Grader.grade`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Grades what is queued and sends what is due."""
+
+    name: str
+    """Unique among the workers of one database: host and process."""
+    database: Database
+    files: Files
+    grader: StudyGrader
+    installation: Installation
+    calling_ae_title: str
+    destinations: tuple[Destination, ...]
+    lease_seconds: float
+
+    def grade_waiting(self, stopping: threading.Event) -> int:
+        """Grade one study after the other until none waits; return how many."""
+        graded = 0
+        while not stopping.is_set() and self.grade_one():
+            graded += 1
+        return graded
+
+    def grade_one(self) -> bool:
+        """Claim one job and bring it to an end; False where none waits."""
+        with self.database.sessions.begin() as session:
+            lease = jobs.claim(session, self.name, self.lease_seconds)
+        if lease is None:
+            return False
+        study = lease.study_instance_uid
+        try:
+            with self._renewing(lease):
+                self._grade(lease)
+        except NotGradable as error:
+            self._fail(lease, str(error), again=False)
+            log.warning(
+                "not gradable: %s", error, extra=about(Action.NOT_GRADABLE, study)
+            )
+        except LeaseLost:
+            log.warning(
+                "another worker has taken this study over",
+                extra=about(Action.LEASE_LOST, study),
+            )
+        # The one place that catches everything: a study that breaks the grader must
+        # fail with a reason and never block the next. The message of an unknown
+        # error may quote a header, so only its type and place are kept.
+        except Exception as error:  # noqa: BLE001
+            reason = f"{type(error).__name__} at {where(error)}"
+            self._fail(lease, reason, again=True)
+            log.error(
+                "grading failed (attempt %d): %s",
+                lease.attempts,
+                reason,
+                extra=about(Action.GRADING_FAILED, study),
+            )
+        return True
+
+    def send_due(self, destination: Destination) -> int:
+        """Send what is due for one destination on one association; return how many."""
+        with self.database.sessions.begin() as session:
+            due = outbox.claim_due(
+                session,
+                destination.name,
+                self.name,
+                DELIVERY_LEASE_SECONDS,
+                OBJECTS_PER_ASSOCIATION,
+            )
+        if not due:
+            return 0
+        peer = Peer(destination.ae_title, destination.host, destination.port)
+        sop_classes = {delivery.object.sop_class_uid for delivery in due}
+        try:
+            with association(self.calling_ae_title, peer, sop_classes) as opened:
+                for delivery in due:
+                    self._send(opened, delivery)
+        except PeerUnreachable as error:
+            for delivery in due:
+                self._postpone(delivery, error)
+        except ContextRefused as error:
+            for delivery in due:
+                self._fall_back(delivery, error)
+        return len(due)
+
+    def _grade(self, lease: Lease) -> None:
+        datasets = self._datasets(lease.study_instance_uid)
+        grades = self.grader.grade(datasets)
+        produced = self._produce(lease, datasets, grades)
+        with self.database.sessions.begin() as session:  # all of it, or nothing
+            result = results.save(session, lease, grades)
+            outbox.add_objects(session, result, produced)
+            outbox.enqueue(
+                session,
+                result,
+                [
+                    outbox.Addressee(destination.name, destination.shadow)
+                    for destination in self.destinations
+                ],
+            )
+            jobs.finish(session, lease)
+        log.info(
+            "graded %d slices in %d groups, revision %d",
+            len(grades.slices),
+            len(grades.levels),
+            lease.revision,
+            extra=about(Action.GRADED, lease.study_instance_uid),
+        )
+
+    def _datasets(self, study: str) -> list[Dataset]:
+        """Read the study's present instances; pixels are decoded only where graded."""
+        with self.database.sessions.begin() as session:
+            found = instances.study_instances(session, study)
+        return [
+            pydicom.dcmread(self.files.path(instance.file.root, instance.file.key))
+            for instance in found
+        ]
+
+    def _produce(
+        self, lease: Lease, datasets: Sequence[Dataset], grades: StudyGrades
+    ) -> list[ProducedObject]:
+        """Write the report and the picture as files, durably, before any row."""
+        context = ReportContext(
+            self.installation,
+            lease.revision,
+            lease.created_at,
+            self._predecessors(lease),
+        )
+        return [
+            ProducedObject(
+                kind=built.kind,
+                rank=built.rank,
+                sop_class_uid=built.sop_class_uid,
+                sop_instance_uid=built.sop_instance_uid,
+                series_instance_uid=built.series_instance_uid,
+                file=self.files.write_produced(
+                    lease.study_instance_uid,
+                    f"{built.sop_instance_uid}.dcm",
+                    part10(built.dataset),
+                ),
+            )
+            for built in build_objects(
+                graded_datasets(datasets, grades), grades, context
+            )
+        ]
+
+    def _predecessors(self, lease: Lease) -> tuple[Predecessor, ...]:
+        with self.database.sessions.begin() as session:
+            earlier = outbox.predecessors(
+                session, lease.study_instance_uid, lease.revision
+            )
+        return tuple(
+            Predecessor(
+                item.sop_class_uid, item.sop_instance_uid, item.series_instance_uid
+            )
+            for item in earlier
+            if item.kind is ObjectKind.STRUCTURED_REPORT
+        )
+
+    def _fail(self, lease: Lease, reason: str, *, again: bool) -> None:
+        try:
+            with self.database.sessions.begin() as session:
+                jobs.fail(session, lease, reason, again=again)
+        except LeaseLost:
+            return  # whoever has the study now will say what became of it
+
+    @contextmanager
+    def _renewing(self, lease: Lease) -> Iterator[None]:
+        """Renew a lease while the work goes on, from a thread of its own."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self.lease_seconds / 3):
+                try:
+                    with self.database.sessions.begin() as session:
+                        jobs.renew(session, lease, self.lease_seconds)
+                except LeaseLost:
+                    return  # the fence stops this worker when it tries to finish
+
+        thread = threading.Thread(target=renew, name="renew-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _send(self, opened: OpenAssociation, delivery: Delivery) -> None:
+        stored = delivery.object.file
+        content = self.files.read(stored.root, stored.key)
+        try:
+            status = opened.send(content)
+        except PeerUnreachable as error:
+            self._postpone(delivery, error)
+        except ContextRefused as error:
+            self._fall_back(delivery, error)
+        except SendRefused as error:
+            self._bury(delivery, error)
+        else:
+            with self.database.sessions.begin() as session:
+                outbox.delivered(session, delivery, status)
+            self._log(delivery, Action.DELIVERED, f"delivered with 0x{status:04X}")
+
+    def _postpone(self, delivery: Delivery, error: SendError) -> None:
+        with self.database.sessions.begin() as session:
+            outbox.postpone(session, delivery, str(error), error.status)
+        self._log(delivery, Action.DELIVERY_POSTPONED, str(error))
+
+    def _fall_back(self, delivery: Delivery, error: SendRefused) -> None:
+        with self.database.sessions.begin() as session:
+            fell_back = outbox.fall_back(session, delivery, str(error), error.status)
+        if fell_back:
+            self._log(delivery, Action.DELIVERY_FELL_BACK, str(error))
+        else:
+            self._bury(delivery, error)
+
+    def _bury(self, delivery: Delivery, error: SendRefused) -> None:
+        with self.database.sessions.begin() as session:
+            outbox.dead(session, delivery, str(error), error.status)
+        self._log(delivery, Action.DELIVERY_DEAD, str(error))
+
+    def _log(self, delivery: Delivery, action: Action, sentence: str) -> None:
+        level = logging.INFO if action is Action.DELIVERED else logging.WARNING
+        log.log(
+            level,
+            "%s to %s: %s",
+            delivery.object.kind.value,
+            delivery.destination,
+            sentence,
+            extra=about(action, delivery.study_instance_uid),
+        )
+
+
+def graded_datasets(datasets: Sequence[Dataset], grades: StudyGrades) -> list[Dataset]:
+    """Return the datasets that hold a graded slice: the report's evidence."""
+    graded = {
+        (slice_grade.key.series_instance_uid, slice_grade.key.sop_instance_uid)
+        for slice_grade in grades.slices
+    }
+    return [
+        ds
+        for ds in datasets
+        if (str(ds.get("SeriesInstanceUID", "")), str(ds.get("SOPInstanceUID", "")))
+        in graded
+    ]

@@ -1,0 +1,65 @@
+"""Studies, a PACS and a node for the tests that need a socket and a database."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_node import demo_pacs
+from dicom_node.config import Destination
+from dicom_node.demo_pacs import Orthanc, free_port
+from tests.end_to_end.node import Node, running_node
+from tests.fakes import SameEverywhere
+from tests.peers import refuse, require_peer
+
+HITACHI = Path(__file__).parent.parent / "data" / "hitachi"
+PACS_TITLE = "PACS"
+
+
+@pytest.fixture
+def hitachi_files() -> list[Path]:
+    """The public-domain study: five series, 17 axial T2W images among them."""
+    return sorted(HITACHI.rglob("*.dcm"))
+
+
+@pytest.fixture
+def pacs_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path, pacs_port: int) -> Iterator[Orthanc]:
+    require_peer("orthanc", "Orthanc")
+    with demo_pacs.orthanc(tmp_path / "orthanc", PACS_TITLE, pacs_port) as running:
+        yield running
+
+
+@pytest.fixture
+def destination(pacs_port: int) -> Destination:
+    return Destination("pacs", PACS_TITLE, "127.0.0.1", pacs_port)
+
+
+@pytest.fixture
+def node(database_url: str, tmp_path: Path, destination: Destination) -> Iterator[Node]:
+    """A node that grades without a network, on either database."""
+    with running_node(
+        database_url, tmp_path / "node", SameEverywhere(), (destination,)
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        refuse("a small tmpfs cannot be mounted here; run as root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

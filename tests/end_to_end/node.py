@@ -1,0 +1,87 @@
+"""A node whose receiver listens for real and whose worker is ticked by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from dicom_node import receiver
+from dicom_node.admission import AllowList
+from dicom_node.completeness import Settler
+from dicom_node.config import Destination
+from dicom_node.indexer import Indexer, Reader
+from dicom_node.report.context import Installation
+from dicom_node.sender import Peer
+from dicom_node.worker import StudyGrader, Worker
+from storage.database import Database, open_database
+from storage.files import Files
+from storage.overview import Overview, overview
+
+NODE_TITLE = "LUMBARNODE"
+EVERYBODY = AllowList(frozenset(), ())
+INSTALLATION = Installation("2.25.77", "test", "0.0.0")
+
+
+@dataclass(frozen=True)
+class Node:
+    """Receives by itself; indexes, settles, grades and sends when told to."""
+
+    peer: Peer
+    database: Database
+    files: Files
+    indexer: Indexer
+    settler: Settler
+    worker: Worker
+
+    def work(self) -> None:
+        """Do everything that is due, until nothing is left."""
+        while self.indexer.index_waiting():
+            pass
+        self.settler.settle_quiet()
+        self.worker.grade_waiting(Event())
+        for destination in self.worker.destinations:
+            self.worker.send_due(destination)
+
+    def overview(self) -> Overview:
+        with self.database.reading.begin() as session:
+            return overview(session)
+
+
+@contextmanager
+def running_node(
+    database_url: str,
+    folder: Path,
+    grader: StudyGrader,
+    destinations: tuple[Destination, ...] = (),
+    allow_list: AllowList = EVERYBODY,
+) -> Iterator[Node]:
+    """Run a node on a free port; studies count as quiet at once."""
+    files = Files(folder)
+    reader = Reader(timeout_seconds=30)
+    with closing(open_database(database_url)) as database, closing(reader):
+        store = receiver.Receiver(database, files, allow_list, NODE_TITLE)
+        server = receiver.start(store, "127.0.0.1", 0, max_associations=10)
+        worker = Worker(
+            name="test",
+            database=database,
+            files=files,
+            grader=grader,
+            installation=INSTALLATION,
+            calling_ae_title=NODE_TITLE,
+            destinations=destinations,
+            lease_seconds=60,
+        )
+        try:
+            yield Node(
+                Peer(NODE_TITLE, "127.0.0.1", server.server_address[1]),
+                database,
+                files,
+                Indexer(database, files, reader),
+                Settler(database, files, quiet_seconds=0),
+                worker,
+            )
+        finally:
+            receiver.stop(server)

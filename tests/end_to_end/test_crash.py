@@ -1,0 +1,121 @@
+"""Processes die on any line; what was acknowledged is kept and graded once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+import pytest
+from pynetdicom import AE
+
+from dicom_node.config import Destination
+from dicom_node.demo_pacs import small_pacs
+from tests.end_to_end.processes import NodeProcesses, node_processes
+from tests.end_to_end.scanner import read, send
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def processes(
+    database_url: str, tmp_path: Path, destination: Destination
+) -> Iterator[NodeProcesses]:
+    section = (
+        f'[[destinations]]\nname = "pacs"\nae_title = "{destination.ae_title}"\n'
+        f'host = "127.0.0.1"\nport = {destination.port}\n'
+    )
+    with node_processes(
+        tmp_path / "node", database_url, destinations=section
+    ) as running:
+        yield running
+
+
+def axial(files: list[Path]) -> list[pydicom.Dataset]:
+    return read([path for path in files if path.parent.name == "t2_ax"])
+
+
+def test_a_worker_killed_while_it_grades_loses_nothing_and_grades_once(
+    processes: NodeProcesses, destination: Destination, hitachi_files: list[Path]
+) -> None:
+    with small_pacs(destination.ae_title, destination.port) as pacs:
+        processes.start("receive")
+        statuses = send(processes.peer, axial(hitachi_files))
+        worker = processes.start("work")
+        processes.wait_until(lambda seen: seen.jobs.running == 1)
+        processes.kill(worker)
+        killed = processes.overview()
+        processes.start("work")
+        done = processes.wait_until(
+            lambda seen: any(to.delivered == 2 for to in seen.deliveries)
+        )
+
+    assert statuses == [0x0000] * 17
+    assert (killed.jobs.running, killed.jobs.done) == (1, 0)
+    assert (done.jobs.done, done.receipts.indexed) == (1, 17)
+    assert len(pacs.kept) == 2
+
+
+def test_a_receiver_killed_between_two_images_has_kept_what_it_acknowledged(
+    processes: NodeProcesses, destination: Destination, hitachi_files: list[Path]
+) -> None:
+    images = axial(hitachi_files)
+    receiver = processes.start("receive")
+    ae = AE(ae_title="SCANNER")
+    ae.add_requested_context(
+        images[0].SOPClassUID, images[0].file_meta.TransferSyntaxUID
+    )
+    assoc = ae.associate("127.0.0.1", processes.port, ae_title="LUMBARNODE")
+    acknowledged = [int(assoc.send_c_store(ds).Status) for ds in images[:7]]
+    processes.kill(receiver)
+    assoc.abort()
+
+    with small_pacs(destination.ae_title, destination.port) as pacs:
+        processes.start("receive")
+        send(processes.peer, images[7:])
+        processes.start("work")
+        done = processes.wait_until(
+            lambda seen: any(to.delivered == 2 for to in seen.deliveries)
+        )
+
+    assert acknowledged == [0x0000] * 7
+    assert (done.receipts.indexed, done.jobs.done) == (17, 1)
+    assert len(pacs.kept) == 2
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_and_says_so(
+    sqlite_database_url: str, tmp_path: Path, hitachi_files: list[Path]
+) -> None:
+    with node_processes(tmp_path / "node", sqlite_database_url) as processes:
+        processes.start("receive")
+        send(processes.peer, axial(hitachi_files))
+        worker = processes.start("work")
+        processes.wait_until(lambda seen: seen.jobs.running == 1)
+
+        worker.send_signal(signal.SIGTERM)
+        status = worker.wait(60)
+
+        assert status == 0
+        assert processes.overview().jobs.done == 1
+        assert "[action=stopping]" in processes.logs()
+
+
+def test_no_log_line_names_the_patient(
+    sqlite_database_url: str, tmp_path: Path, hitachi_files: list[Path]
+) -> None:
+    with node_processes(tmp_path / "node", sqlite_database_url) as processes:
+        processes.start("receive")
+        images = axial(hitachi_files)
+        images[0].PatientName = "Other^Person"
+        send(processes.peer, images)
+        processes.start("work")
+        processes.wait_until(lambda seen: seen.studies.held == 1)
+
+        logs = processes.logs()
+
+    ds = images[1]
+    names = [part for part in str(ds.PatientName).split("=") if part]
+    assert names
+    for secret in (*names, str(ds.PatientID), "Other^Person"):
+        assert secret not in logs
