@@ -61,6 +61,8 @@ install: ## Put the service on this machine (as root); see docs/operations.md
 	  install -o root -g lumbar-node -m 640 config.toml /etc/lumbar-node/config.toml
 	install -m 644 systemd/lumbar-node-receiver.service systemd/lumbar-node-worker.service \
 	  /etc/systemd/system/
+	install -d -m 755 $(PREFIX)/share/doc
+	install -m 644 docs/*.md $(PREFIX)/share/doc/
 	systemctl daemon-reload
 	@echo "edit /etc/lumbar-node/config.toml, then follow docs/operations.md"
 

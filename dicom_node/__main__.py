@@ -13,7 +13,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -27,14 +27,15 @@ from grading.errors import BundleError, GradingError
 from storage.errors import SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
-    from grading.bundle import Bundle
-
     from dicom_node.report.context import Installation
+    from grading.bundle import Bundle
     from grading.grader import Grader
     from storage.database import Database
 
 DEFAULT_CONFIG = Path("/etc/lumbar-node/config.toml")
 FAILED = 1
+ABANDONED_AFTER = timedelta(hours=1)
+"""No writer takes so long for one file; what is older was left by a killed one."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         ("release", _release, "say that a held study is one patient"),
     ):
         add(name, run, does).add_argument("study_instance_uid", metavar="STUDY_UID")
+    acknowledge = add(
+        "acknowledge", _acknowledge, "close alarms that a person has seen to"
+    )
+    acknowledge.add_argument("kind", choices=["quarantined", "instance_changed"])
+    acknowledge.add_argument("study_instance_uid", metavar="STUDY_UID", nargs="?")
     grade = add("grade", _grade, "grade a folder: no network, no database")
     grade.add_argument("folder", type=Path, metavar="FOLDER")
     grade.add_argument("--json", action="store_true")
@@ -168,6 +174,7 @@ def _work(arguments: argparse.Namespace) -> int:
     clock.every(poll, "index", Indexer(database, files, reader).index_waiting)
     settler = Settler(database, files, config.receiver.quiet_seconds)
     clock.every(poll, "settle", settler.settle_quiet)
+    files.remove_abandoned_temporaries(ABANDONED_AFTER)
     clock.every(poll, "grade", partial(worker.grade_waiting, stopping))
     for destination in config.destinations:
         send = partial(worker.send_due, destination)
@@ -269,11 +276,23 @@ def _release(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(arguments: argparse.Namespace) -> int:
-    from grading.bundle import accept, load_bundle, shipped_bundle_path
+def _acknowledge(arguments: argparse.Namespace) -> int:
+    from storage import alarms
+    from storage.states import AlarmKind
 
+    database = _open(_load(arguments))
+    kind = AlarmKind(arguments.kind)
+    with database.sessions.begin() as session:
+        count = alarms.resolve(session, kind, arguments.study_instance_uid)
+    database.close()
+    print(f"{count} alarms of kind {kind} closed")
+    return 0 if count else FAILED
+
+
+def _grade(arguments: argparse.Namespace) -> int:
     from dicom_node import folder
     from dicom_node.report.context import Installation
+    from grading.bundle import accept, load_bundle, shipped_bundle_path
     from grading.grader import Grader
 
     bundle = load_bundle(arguments.bundle or shipped_bundle_path())

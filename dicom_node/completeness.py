@@ -102,8 +102,8 @@ class Settler:
         reason = (
             f"its images name {patients} different patients (ID, issuer, name, birth "
             "date or sex differ). Nothing is sent until a person has corrected the "
-            "study in the PACS and sent it again, or said that it is one patient: "
-            f"lumbar-node release {uid}"
+            "study in the PACS and sent it again, or is sure that it is one patient, "
+            f"and has said: lumbar-node release {uid}"
         )
         with self.database.sessions.begin() as session:
             if not studies.hold(session, uid, reason):

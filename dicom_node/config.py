@@ -130,13 +130,6 @@ def _path(kind: type, value: object) -> Path:
     return Path(value)
 
 
-def _path_from_text(wanted: type[object], value: object) -> object:
-    """Convert what TOML cannot say: a path."""
-    if wanted is Path and isinstance(value, str):
-        return Path(value)
-    raise ValueError(f"Expected `{wanted.__name__}`, got `{type(value).__name__}`")
-
-
 def _in_our_words(error: Exception) -> str:
     """Turn msgspec's ``... - at `$.node.port``` into "node.port: ..."."""
     sentence, _, place = str(error).partition(" - at `$.")

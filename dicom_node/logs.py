@@ -59,10 +59,11 @@ class _LineFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().format(record))
+        line = super().format(record)
         known = ((name, getattr(record, name, None)) for name in ("action", "study"))
         facts = " ".join(f"{name}={value}" for name, value in known if value)
-        return f"{line} [{facts}]" if facts else line
+        whole = f"{line} [{facts}]" if facts else line
+        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], whole)
 
     def formatException(  # noqa: N802 (logging's own name)
         self,
@@ -85,8 +86,8 @@ def configure(level: str = "INFO") -> None:
     logging.getLogger("highdicom").setLevel(logging.CRITICAL)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    for library in ("pydicom", "highdicom"):
-        warnings.filterwarnings("ignore", module=library)
+    # Their warnings quote values too, and name whoever called them as the source.
+    warnings.simplefilter("ignore", UserWarning)
 
 
 def where(error: BaseException) -> str:

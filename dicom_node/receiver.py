@@ -186,6 +186,8 @@ def start(
     # in whatever transfer syntax is proposed first. It is a module-wide switch.
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     ae = AE(ae_title=receiver.called_ae_title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_associations = max_associations
     ae.maximum_pdu_size = MAX_PDU_BYTES
     ae.network_timeout = IDLE_SECONDS

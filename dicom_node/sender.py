@@ -16,6 +16,10 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendRefused
+from dicom_node.implementation import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +113,8 @@ def association(
         The peer takes none of these SOP classes.
     """
     ae = AE(ae_title=calling_ae_title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = CONNECT_SECONDS
     ae.acse_timeout = CONNECT_SECONDS
     ae.dimse_timeout = ANSWER_SECONDS

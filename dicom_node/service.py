@@ -83,5 +83,7 @@ def serve(arguments: Sequence[Sequence[str]]) -> int:
         ended = next((child for child in children if child.poll() is not None), None)
     for child in children:
         child.terminate()
-    statuses = [child.wait(CHILD_STOP_SECONDS) for child in children]
-    return 0 if ended is None else next((s for s in statuses if s), 1)
+    for child in children:
+        child.wait(CHILD_STOP_SECONDS)
+    # The other one was told to stop, perhaps before it could answer to that.
+    return 0 if ended is None else ended.returncode or 1

@@ -7,10 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from storage.alarms import raise_alarm
+from storage.database import open_database
+from storage.states import AlarmKind
 from tests.end_to_end.processes import NodeProcesses, node_processes
 
 pytestmark = pytest.mark.model
@@ -124,6 +128,24 @@ def test_regrade_of_an_unknown_study_says_so(processes: NodeProcesses) -> None:
 
     assert done.returncode == 1
     assert "2.25.404" in done.stderr
+
+
+def test_an_alarm_that_a_person_has_seen_to_can_be_closed(
+    processes: NodeProcesses,
+) -> None:
+    with (
+        closing(open_database(processes.url)) as database,
+        database.sessions.begin() as session,
+    ):
+        raise_alarm(session, AlarmKind.QUARANTINED, None, "a file is damaged")
+    alarmed = processes.run("status", "--check")
+
+    closed = processes.run("acknowledge", "quarantined")
+
+    assert alarmed.returncode == 1
+    assert "quarantined: a file is damaged" in alarmed.stdout
+    assert closed.returncode == 0
+    assert processes.run("status", "--check").returncode == 0
 
 
 def test_grade_of_the_real_study_says_first_what_it_is(

@@ -28,6 +28,7 @@ from tests.dicom_factories import STUDY_UID, as_received, mr_series
 from tests.end_to_end.node import Node
 from tests.end_to_end.scanner import send
 
+
 @dataclass
 class PickyPacs:
     """Takes these SOP classes, and answers with this status."""
