@@ -1,0 +1,81 @@
+"""The conformance statement says what the code does."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicom_node import implementation, receiver, sender
+from dicom_node.report.codes import private_concepts
+from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
+
+
+@pytest.fixture
+def statement() -> str:
+    return DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_generated_tables_are_up_to_date(
+    statement: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["--check"])
+
+    assert status == 0, capsys.readouterr().out
+    assert with_tables(statement) == statement
+
+
+def test_a_code_that_was_changed_by_hand_is_found(statement: str) -> None:
+    edited = statement.replace("`LDH-G1` | MSU grade 1", "`LDH-G1` | MSU grade one")
+
+    assert edited != statement
+    assert with_tables(edited) == statement
+
+
+def test_every_private_code_stands_in_the_table_once() -> None:
+    table = tables()["private codes"]
+
+    counts = {it.value: table.count(f"`{it.value}`") for it in private_concepts()}
+
+    assert set(counts.values()) == {1}
+
+
+def test_a_statement_that_has_lost_its_marks_is_refused(statement: str) -> None:
+    without = statement.replace("<!-- begin private codes -->\n", "")
+
+    with pytest.raises(ValueError, match="begin private codes"):
+        with_tables(without)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        receiver.SUCCESS,
+        receiver.OUT_OF_RESOURCES_FILE,
+        receiver.OUT_OF_RESOURCES_ROW,
+        receiver.CANNOT_UNDERSTAND_EMPTY,
+        sender.SOP_CLASS_NOT_SUPPORTED,
+        *sorted(sender.STORED),
+        *sorted(sender.TRY_AGAIN),
+    ],
+    ids=hex,
+)
+def test_every_status_that_the_code_names_is_stated(
+    statement: str, status: int
+) -> None:
+    assert f"0x{status:04X}" in statement
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        f"Maximum PDU size offered | {receiver.MAX_PDU_BYTES} bytes",
+        f"before an association is aborted | {receiver.IDLE_SECONDS:.0f} s",
+        f"Connection and association time-out | {sender.CONNECT_SECONDS:.0f} s",
+        f"DIMSE time-out | {sender.ANSWER_SECONDS:.0f} s",
+        implementation.IMPLEMENTATION_CLASS_UID,
+        f"`{implementation.IMPLEMENTATION_VERSION_NAME}`",
+    ],
+)
+def test_limits_and_identifiers_are_those_of_the_code(
+    statement: str, stated: str
+) -> None:
+    assert stated in statement
