@@ -21,6 +21,7 @@ from grading.grades import SeriesVerdict
 from grading.series import SeriesHeaders, gradable_images, group_series, judge
 from storage import instances, jobs, studies
 from storage.database import Database
+from storage.errors import DatabaseUnreachable
 from storage.files import Files
 from storage.instances import InstanceFile
 from storage.states import Role
@@ -53,26 +54,26 @@ class Settler:
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
-        with self.database.sessions.begin() as session:
+        with self.database.reading.begin() as session:
             quiet = studies.quiet_studies(session, self.quiet_seconds)
         for study in quiet:
             try:
                 self.settle(study)
-            # A study that cannot be looked at must not keep the others waiting; it
-            # is looked at again with the next tick.
+            except DatabaseUnreachable:
+                raise  # nothing is wrong with the study; the next tick looks again
+            # Headers are bytes from the wire: one study that cannot be judged waits
+            # for a person and never blocks the next.
             except Exception as error:  # noqa: BLE001
-                log.error(
-                    "looking at a study failed with %s: %s",
-                    type(error).__name__,
-                    where(error),
-                    extra=about(Action.TICK_FAILED, study.study_instance_uid),
+                reason = (
+                    f"it cannot be judged: {type(error).__name__} at {where(error)}"
                 )
+                self._hold(study.study_instance_uid, reason)
         return len(quiet)
 
     def settle(self, study: StudyToSettle) -> Ready | NotYet:
         """Judge the study's series, and open a revision if its input has changed."""
         uid = study.study_instance_uid
-        with self.database.sessions.begin() as session:
+        with self.database.reading.begin() as session:
             found = instances.study_instances(session, uid)
         images = [instance for instance in found if instance.role is Role.IMAGE]
         patients = {image.patient_digest for image in images}
@@ -105,6 +106,9 @@ class Settler:
             "study in the PACS and sent it again, or is sure that it is one patient, "
             f"and has said: lumbar-node release {uid}"
         )
+        return self._hold(uid, reason)
+
+    def _hold(self, uid: str, reason: str) -> NotYet | None:
         with self.database.sessions.begin() as session:
             if not studies.hold(session, uid, reason):
                 return None

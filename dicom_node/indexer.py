@@ -197,7 +197,7 @@ class Indexer:
 
     def index_waiting(self) -> int:
         """File or quarantine a batch of receipts, oldest first; return how many."""
-        with self.database.sessions.begin() as session:
+        with self.database.reading.begin() as session:
             receipts = unindexed_receipts(session, BATCH)
         for receipt in receipts:
             self._index(receipt)

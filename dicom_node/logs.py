@@ -19,6 +19,10 @@ from typing import Any
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """A value from the wire must not start a line of its own or steer a terminal."""
 
+_QUOTING_LIBRARIES = ("pydicom", "pynetdicom", "highdicom")
+"""They log values they dislike, and C-FIND identifiers. Their loggers' levels would
+not do: pydicom sets its own anew when it is imported."""
+
 
 class Action(StrEnum):
     """What happened: the fixed set of event names that a log line may carry."""
@@ -79,11 +83,8 @@ def configure(level: str = "INFO") -> None:
     """Log to standard error, where systemd's journal and a terminal both read."""
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(_LineFormatter("%(asctime)s %(levelname)s %(message)s"))
+    stream.addFilter(lambda record: not record.name.startswith(_QUOTING_LIBRARIES))
     logging.basicConfig(level=level, handlers=[stream], force=True)
-    # pynetdicom logs C-FIND identifiers, pydicom and highdicom values they dislike.
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    logging.getLogger("highdicom").setLevel(logging.CRITICAL)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Their warnings quote values too, and name whoever called them as the source.

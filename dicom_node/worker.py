@@ -153,7 +153,7 @@ class Worker:
 
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""
-        with self.database.sessions.begin() as session:
+        with self.database.reading.begin() as session:
             found = instances.study_instances(session, study)
         return [
             pydicom.dcmread(self.files.path(instance.file.root, instance.file.key))
@@ -189,7 +189,7 @@ class Worker:
         ]
 
     def _predecessors(self, lease: Lease) -> tuple[Predecessor, ...]:
-        with self.database.sessions.begin() as session:
+        with self.database.reading.begin() as session:
             earlier = outbox.predecessors(
                 session, lease.study_instance_uid, lease.revision
             )

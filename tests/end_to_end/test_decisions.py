@@ -143,6 +143,27 @@ def test_a_study_without_a_gradable_series_fails_with_its_reason_and_blocks_nobo
     assert len(reports(pacs)) == 1
 
 
+def test_a_study_that_cannot_be_judged_waits_for_a_person_and_blocks_nobody(
+    node: Node, pacs: SmallPacs
+) -> None:
+    broken = [renamed(ds, f"2.25.7.{n}") for n, ds in enumerate(received(4))]
+    for ds in broken:
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = "2.25.707", "2.25.7"
+    send(node.peer, broken)
+    while node.indexer.index_waiting():
+        pass
+    for path in (node.files.data_directory / "received").rglob("*.dcm"):
+        path.write_bytes(path.read_bytes()[:200])
+    send(node.peer, received(4))
+
+    node.work()
+
+    assert [alarm.study_instance_uid for alarm in node.overview().alarms] == [
+        "2.25.707"
+    ]
+    assert len(reports(pacs)) == 1
+
+
 NESTED = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff"
 """A sequence of undefined length with an item of undefined length, never closed."""
 

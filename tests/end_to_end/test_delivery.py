@@ -25,7 +25,7 @@ from dicom_node.sender import STORED, Peer, outcome
 from storage import outbox
 from storage.states import AlarmKind
 from tests.dicom_factories import STUDY_UID, as_received, mr_series
-from tests.end_to_end.node import Node
+from tests.end_to_end.node import Node, deliver
 from tests.end_to_end.scanner import send
 
 
@@ -66,13 +66,6 @@ def listening(pacs: PickyPacs, destination: Destination) -> Iterator[PickyPacs]:
 
 def graded(node: Node) -> None:
     send(node.peer, [as_received(ds) for ds in mr_series(4)])
-    node.work()
-
-
-def deliver(node: Node) -> None:
-    """Let every delivery's waiting time be over, and work."""
-    with node.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE deliveries SET not_before = created_at")
     node.work()
 
 

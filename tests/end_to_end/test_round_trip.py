@@ -14,9 +14,12 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from dicom_node.config import Destination
 from dicom_node.demo_pacs import Orthanc, returned
+from dicom_node.demo_pacs import orthanc as orthanc_running
 from storage import studies
-from tests.end_to_end.node import Node
+from tests.end_to_end.node import Node, deliver
+from tests.end_to_end.scanner import read, send
 from tests.peers import require_peer
 from tests.shared_data import shared_data
 
@@ -108,6 +111,24 @@ def test_a_pacs_that_routes_everything_back_starts_no_loop(
     seen = node.overview()
     assert (seen.jobs.done, seen.jobs.waiting) == (1, 0)
     assert seen.alarms == ()
+
+
+def test_a_pacs_that_was_off_gets_the_report_once_when_it_is_back(
+    node: Node, destination: Destination, hitachi_files: list[Path], tmp_path: Path
+) -> None:
+    require_peer("orthanc", "Orthanc")
+    send(node.peer, read(hitachi_files))
+    node.work()
+    off = node.overview()
+
+    with orthanc_running(tmp_path, destination.ae_title, destination.port) as pacs:
+        for _ in range(3):
+            deliver(node)
+        made = classes(returned(pacs))
+
+    assert (off.jobs.done, off.deliveries[0].waiting) == (1, 2)
+    assert made == ONE_OF_EACH
+    assert node.overview().jobs.done == 1
 
 
 def test_what_comes_back_passes_the_validators_beside_its_source(
