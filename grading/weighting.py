@@ -41,7 +41,7 @@ _SPELLED_LOCALIZER = _spelled(
     f"loc{_END}", "locali[sz]er", "scout", "survey", "3[- ]?pl"
 )
 _SPELLED_FAT_SUPPRESSED = _spelled(
-    "stir", f"tirm?{_END}", "spai?r", f"fs{_END}", "f(?:at)?[- _]?sat", "fat[- _]?sup"
+    "stir", f"tirm?{_END}", "spa?ir", f"fs{_END}", "f(?:at)?[- _]?sat", "fat[- _]?sup"
 )
 _SPELLED_DIXON = _spelled("m?dixon", f"ideal{_END}", "flex.*water", "water.*flex")
 _SPELLED_T1 = _spelled("t1(?![0-9])")

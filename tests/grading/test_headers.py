@@ -28,10 +28,10 @@ def test_a_classic_image_says_where_it_lies_and_how_it_was_made() -> None:
     header = header_of(as_received(mr_image(2)))
 
     assert header.key == SliceKey(SERIES_UID, f"{SERIES_UID}.2", 1)
-    assert header.position_lps_mm == (-48, -48, -9)
-    assert header.row_direction == (1, 0, 0)
-    assert header.column_direction == (0, 1, 0)
-    assert header.normal == (0, 0, 1)
+    assert header.position_lps_mm == (-48.0, -48.0, -9.0)
+    assert header.row_direction == (1.0, 0.0, 0.0)
+    assert header.column_direction == (0.0, 1.0, 0.0)
+    assert header.normal == (0.0, 0.0, 1.0)
     assert header.spacing_mm == (1.5, 1.5)
     assert (header.rows, header.columns) == (64, 64)
     assert header.acquisition.echo_time_ms == 95
@@ -230,7 +230,7 @@ def test_one_damaged_value_costs_only_itself(
 
     header = header_of(ds)
 
-    assert header.normal == (0, 0, 1)
+    assert header.normal == (0.0, 0.0, 1.0)
     assert header.acquisition.echo_time_ms == 95
 
 

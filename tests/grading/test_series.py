@@ -1,4 +1,3 @@
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from pydicom.uid import (
 
 from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, Weighting
-from grading.headers import Acquisition
+from grading.headers import Acquisition, ImageHeader
 from grading.series import (
     AxialSeries,
     SeriesHeaders,
@@ -35,6 +34,11 @@ from tests.shared_data import shared_data
 
 DIXON_OUT_OF_PHASE = Acquisition(
     2.3, 8.5, gradient_echo=True, image_type=("DERIVED", "PRIMARY", "WATER")
+)
+
+UNKNOWN_WEIGHTING = (
+    "weighting unknown: the header gives no TE, and the description 'axial' does not "
+    "say T2"
 )
 
 
@@ -155,11 +159,7 @@ def test_a_verdict_says_which_scanner_made_the_series() -> None:
             stack(acquisition=DIXON_OUT_OF_PHASE, description="T2 dixon water"),
             "not T2-weighted (Dixon): TE 2 ms, TR 8 ms, gradient echo",
         ),
-        (
-            stack(acquisition=Acquisition(), description="axial"),
-            "weighting unknown: the header gives no TE, and the description 'axial' "
-            "does not say T2",
-        ),
+        (stack(acquisition=Acquisition(), description="axial"), UNKNOWN_WEIGHTING),
         (
             stack(body_part="KNEE"),
             "not the lumbar spine: body part examined is KNEE",
@@ -189,15 +189,19 @@ def test_a_screen_copy_is_no_grey_scale_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", ["position_lps_mm", "row_direction", "column_direction", "spacing_mm"]
+    "damaged",
+    [
+        replace(image(), position_lps_mm=None),
+        replace(image(), row_direction=None),
+        replace(image(), column_direction=None),
+        replace(image(), spacing_mm=None),
+    ],
+    ids=["position", "rows", "columns", "spacing"],
 )
 def test_one_image_without_geometry_refuses_the_series_and_is_counted(
-    lost: str,
+    damaged: ImageHeader,
 ) -> None:
-    images = [*stack(4).images]
-    images[2] = replace(images[2], **{lost: None})
-
-    verdict = judge(series_of(images))
+    verdict = judge(series_of([*stack(3).images, damaged]))
 
     assert verdict.reason == (
         "no usable image position, orientation or pixel spacing in 1 of 4 images"
@@ -270,13 +274,13 @@ def test_images_of_two_series_with_one_instance_uid_are_kept_apart() -> None:
 
 
 @settings(max_examples=20)
-@given(seed=st.randoms(use_true_random=False))
-def test_the_order_of_arrival_does_not_matter(seed: object) -> None:
+@given(order=st.permutations(range(9)))
+def test_the_order_of_arrival_does_not_matter(order: list[int]) -> None:
     datasets = [*mr_series(4), *mr_series(5, series_uid="2.25.2002")]
-    shuffled = copy.copy(datasets)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    assert group_series(shuffled) == group_series(datasets)
+    found = group_series([datasets[index] for index in order])
+
+    assert found == group_series(datasets)
 
 
 def test_loaded_slices_carry_their_pixels_in_stored_units() -> None:
@@ -334,7 +338,6 @@ def test_the_signed_pixels_of_a_real_study_are_decoded() -> None:
 
     assert ds.PixelRepresentation == 1
     np.testing.assert_array_equal(pixels, ds.pixel_array)
-    assert pixels.min() >= 0
 
 
 def test_monochrome1_is_turned_so_that_bright_means_much_signal() -> None:
@@ -395,16 +398,28 @@ def test_a_coloured_image_is_no_slice() -> None:
         decode(ds)
 
 
-@pytest.mark.parametrize(
-    "name", ["UNC", "RLE", "JLSL", "J2KR", "JPLL", "JLSN", "JPLY", "J2KI"]
-)
-def test_every_encoding_of_one_published_image_decodes_alike(name: str) -> None:
+@pytest.mark.parametrize("name", ["RLE", "JLSL", "J2KR", "JPLL"])
+def test_every_lossless_encoding_of_a_published_image_decodes_alike(name: str) -> None:
     folder = shared_data("mr-encodings", "nema-wg04")
     plain = decode(pydicom.dcmread(folder / "MR1_UNC.dcm"))
 
     encoded = decode(pydicom.dcmread(folder / f"MR1_{name}.dcm"))
 
-    # The lossy ones stay within a few hundredths of the range.
-    lossless = name in {"UNC", "RLE", "JLSL", "J2KR", "JPLL"}
-    tolerance = 0 if lossless else 0.05 * float(np.ptp(plain))
-    assert np.abs(encoded - plain).max() <= tolerance
+    np.testing.assert_array_equal(encoded, plain)
+
+
+@pytest.mark.parametrize("name", ["JLSN", "J2KI"])
+def test_a_lossy_encoding_of_a_published_image_stays_close_to_it(name: str) -> None:
+    folder = shared_data("mr-encodings", "nema-wg04")
+    plain = decode(pydicom.dcmread(folder / "MR1_UNC.dcm"))
+
+    encoded = decode(pydicom.dcmread(folder / f"MR1_{name}.dcm"))
+
+    assert np.corrcoef(plain.ravel(), encoded.ravel())[0, 1] > 0.99
+
+
+def test_jpeg_of_twelve_bits_is_refused_and_named() -> None:
+    path = shared_data("mr-encodings", "nema-wg04", "MR1_JPLY.dcm")
+
+    with pytest.raises(NotGradable, match="JPEG Extended"):
+        decode(pydicom.dcmread(path))

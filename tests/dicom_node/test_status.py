@@ -1,0 +1,114 @@
+"""What a person, a program and monitoring read of the node's state."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from dicom_node.status import (
+    OVERDUE_SECONDS,
+    as_json,
+    complaints,
+    needs_a_person,
+    text,
+)
+from storage.alarms import Alarm, AlarmKind
+from storage.overview import (
+    Deliveries,
+    Jobs,
+    LastError,
+    OldestWaiting,
+    Overview,
+    Receipts,
+    Studies,
+)
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+QUIET = Overview(
+    at=NOON,
+    receipts=Receipts(received=0, indexed=67, quarantined=0),
+    studies=Studies(total=1, held=0, waiting=0),
+    jobs=Jobs(waiting=0, running=0, done=1, failed=0),
+    deliveries=(
+        Deliveries("pacs", waiting=0, sending=0, delivered=2, shadow=0, dead=0),
+    ),
+    oldest=OldestWaiting(None, None, None),
+    errors=(),
+    alarms=(),
+)
+ALARM = Alarm(
+    id=1,
+    kind=AlarmKind.QUARANTINED,
+    study_instance_uid="2.25.1",
+    sentence="not a DICOM file",
+    count=1,
+    first_at=NOON,
+    last_at=NOON,
+)
+
+
+def test_a_quiet_node_needs_nobody() -> None:
+    assert complaints(QUIET) == []
+    assert not needs_a_person(QUIET)
+    assert text(QUIET).endswith("nothing for a person to do")
+
+
+def test_the_text_counts_everything_by_state() -> None:
+    lines = text(QUIET).splitlines()
+
+    assert lines[0] == "receipts    0 received, 67 indexed, 0 quarantined"
+    assert lines[2] == "jobs        0 waiting, 0 running, 1 done, 0 failed"
+    assert lines[3].startswith("deliveries  to pacs: 0 waiting, 0 sending, 2 delivered")
+
+
+@pytest.mark.parametrize(
+    ("field", "what"),
+    [
+        ("receipt_seconds", "a received image waits to be indexed"),
+        ("job_seconds", "a study waits to be graded"),
+        ("delivery_seconds", "an object waits to be sent"),
+    ],
+)
+def test_what_waits_too_long_is_a_complaint(field: str, what: str) -> None:
+    def waiting(seconds: float) -> Overview:
+        return replace(QUIET, oldest=replace(QUIET.oldest, **{field: seconds}))
+
+    assert complaints(waiting(OVERDUE_SECONDS)) == []
+    (complaint,) = complaints(waiting(OVERDUE_SECONDS * 1.5))
+    assert complaint.startswith(f"{what} since 1.5 hours")
+    assert needs_a_person(waiting(OVERDUE_SECONDS * 1.5))
+
+
+def test_an_alarm_is_a_complaint_that_names_its_study() -> None:
+    seen = replace(QUIET, alarms=(ALARM, replace(ALARM, study_instance_uid=None)))
+
+    first, second = complaints(seen)
+
+    assert first.endswith(": not a DICOM file (study 2.25.1)")
+    assert second.endswith(": not a DICOM file")
+    assert f"a person must act:\n  {first}" in text(seen)
+
+
+def test_the_last_errors_are_told_with_their_time() -> None:
+    error = LastError(NOON, None, "the PACS does not answer")
+
+    shown = text(replace(QUIET, errors=(error,)))
+
+    assert "  2026-03-02 12:00:00 UTC  -  the PACS does not answer" in shown
+
+
+def test_the_json_holds_everything_with_times_in_iso_8601() -> None:
+    error = LastError(NOON, "2.25.1", "refused")
+
+    content = json.loads(
+        json.dumps(as_json(replace(QUIET, errors=(error,), alarms=(ALARM,))))
+    )
+
+    assert datetime.fromisoformat(content["at"]) == NOON
+    assert datetime.fromisoformat(content["errors"][0]["at"]) == NOON
+    assert content["deliveries"][0]["delivered"] == 2
+    assert content["oldest"]["job_seconds"] is None
+    assert content["complaints"] == complaints(replace(QUIET, alarms=(ALARM,)))

@@ -1,0 +1,312 @@
+"""A small bundle at work on real and made-up studies."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+import torch
+from pydicom import Dataset
+from torch import nn
+
+from grading.bundle import Bundle, load_bundle, save_bundle
+from grading.card import Card, Provenance
+from grading.errors import NotGradable
+from grading.grader import Grader, level_grades, prepare
+from grading.grades import Basis, Finding, Grade, Grading, Region, SliceGrade, SliceKey
+from grading.network import Head, MultiTaskResNet
+from grading.preprocess import Preprocessing
+from grading.series import AxialSeries, group_series, load
+from grading.training.samples import LabelledSlice, Regions
+from tests.dicom_factories import enhanced_mr, mr_series
+from tests.grading.builders import hitachi
+
+SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
+HEADS = (*(Head(finding.value, 4) for finding in Finding), Head("facet", 4))
+UNGRADED = (Grade.GRADE_0,) * 3
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    torch.manual_seed(5)
+    folder = tmp_path_factory.mktemp("bundle") / "tiny"
+    network = MultiTaskResNet("resnet18", HEADS)
+    provenance = Provenance("nobody trained it", "none", "none", "none", 0.0, 0, {})
+    card = Card(
+        name="tiny",
+        version="1",
+        basis=Basis.PHANTOM,
+        backbone="resnet18",
+        heads=HEADS,
+        preprocessing=SPEC,
+        calibration={"LDH": 2.0},
+        provenance=provenance,
+        results=(),
+    )
+    save_bundle(folder, network.state_dict(), card)
+    return load_bundle(folder)
+
+
+@pytest.fixture(scope="module")
+def grader(bundle: Bundle) -> Grader:
+    return Grader(bundle, "cpu")
+
+
+@pytest.fixture(scope="module")
+def t2_ax() -> list[Dataset]:
+    return hitachi("t2_ax")
+
+
+def axial(datasets: list[Dataset]) -> AxialSeries:
+    (series,) = group_series(datasets)
+    by_uid = {ds.SOPInstanceUID: ds for ds in datasets}
+    by_key = {i.key: by_uid[i.key.sop_instance_uid] for i in series.images}
+    return load(series, by_key)
+
+
+def tensors(count: int) -> list[torch.Tensor]:
+    return list(torch.rand((count, 1, 32, 32), generator=torch.manual_seed(1)))
+
+
+class ShortOfMemory(nn.Module):
+    """A network on a GPU that holds so many slices, or moved off it."""
+
+    def __init__(self, network: nn.Module, slices: int) -> None:
+        super().__init__()
+        self.network = network
+        self.slices = slices
+        self.on_cpu = False
+        self.batches: list[int] = []
+
+    def to(self, device: object) -> Self:  # type: ignore[override]
+        self.on_cpu = str(device) == "cpu" and not self.on_cpu
+        return self
+
+    def forward(self, batch: torch.Tensor) -> object:
+        self.batches.append(len(batch))
+        if len(batch) > self.slices and not self.on_cpu:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.network(batch)
+
+
+def test_training_and_service_see_the_same_tensor_bit_for_bit(
+    t2_ax: list[Dataset],
+) -> None:
+    series = axial(t2_ax)
+    labelled = []
+    for slice_ in series.slices:
+        spacing_mm = slice_.header.spacing_mm
+        assert spacing_mm is not None
+        labelled.append(LabelledSlice(slice_.pixels, spacing_mm, UNGRADED))
+    trained_on = Regions(labelled, SPEC)
+
+    prepared, _ = prepare(series.slices, SPEC)
+
+    served = {found.key: found.tensor for found in prepared}
+    assert len(served) == 17
+    for index, slice_ in enumerate(series.slices):
+        assert torch.equal(trained_on[index][0], served[slice_.header.key])
+
+
+def test_a_real_study_is_graded_slice_by_slice_and_slab_by_slab(
+    grader: Grader, bundle: Bundle, t2_ax: list[Dataset]
+) -> None:
+    grades = grader.grade([*t2_ax, *hitachi("t1_ax")])
+
+    assert grades.study_instance_uid == t2_ax[0].StudyInstanceUID
+    assert grades.model == bundle.identity
+    assert sorted(verdict.graded for verdict in grades.series) == [False, True]
+    assert [len(level.slices) for level in grades.levels] == [3, 3, 3, 4, 4]
+    assert [level.name for level in grades.levels][1] == "slab 2 of 5"
+    assert [key for level in grades.levels for key in level.slices] == [
+        found.key for found in grades.slices
+    ]
+    assert {found.key.sop_instance_uid for found in grades.slices} == {
+        ds.SOPInstanceUID for ds in t2_ax
+    }
+
+
+def test_nothing_is_guessed(grader: Grader, t2_ax: list[Dataset]) -> None:
+    grades = grader.grade(t2_ax)
+
+    assert all(found.level is None for found in grades.slices)
+    assert all(found.level is None for found in grades.levels)
+    assert not any(found.region.located for found in grades.slices)
+    assert any(note.startswith("Region not located") for note in grades.notes)
+    assert any(note.startswith("Disc level not determined") for note in grades.notes)
+
+
+def test_slices_come_from_the_head_downwards(
+    grader: Grader, t2_ax: list[Dataset]
+) -> None:
+    grades = grader.grade(t2_ax)
+
+    for level in grades.levels:
+        positions = [grades.slice_grade(key).position_mm for key in level.slices]
+        assert positions == sorted(positions, reverse=True)
+
+
+def test_the_order_of_arrival_changes_no_grade(grader: Grader) -> None:
+    datasets = mr_series(5)
+
+    assert grader.grade(datasets[::-1]) == grader.grade(datasets)
+
+
+def test_a_head_beyond_the_three_findings_is_kept_apart(grader: Grader) -> None:
+    grades = grader.grade(mr_series(3))
+
+    assert all(set(found.grades) == set(Finding) for found in grades.slices)
+    assert all(set(found.further) == {"facet"} for found in grades.slices)
+
+
+def test_frames_of_an_enhanced_image_are_graded(grader: Grader) -> None:
+    grades = grader.grade([enhanced_mr(frames=4)])
+
+    assert [found.key.frame for found in grades.slices] == [1, 2, 3, 4]
+
+
+def test_the_scale_of_the_stored_values_changes_no_grade(grader: Grader) -> None:
+    datasets = mr_series(3)
+    doubled = mr_series(3)
+    for ds in doubled:
+        stored = np.frombuffer(ds.PixelData, np.uint16)
+        ds.PixelData = (stored * 2).tobytes()
+
+    first, second = grader.grade(datasets), grader.grade(doubled)
+
+    assert first.slices == second.slices
+
+
+def test_a_study_without_an_axial_t2_series_is_refused_with_every_reason(
+    grader: Grader,
+) -> None:
+    with pytest.raises(NotGradable) as refusal:
+        grader.grade(hitachi("t1_ax", "t2_sag"))
+
+    assert "'T1 AX' not T2-weighted (T1)" in str(refusal.value)
+    assert "'T2 SAG' not axial: normal 89 degrees" in str(refusal.value)
+
+
+def test_no_images_are_refused(grader: Grader) -> None:
+    with pytest.raises(NotGradable, match="the study has no image"):
+        grader.grade([])
+
+
+def test_an_unreadable_series_is_refused_and_the_others_are_graded(
+    grader: Grader,
+) -> None:
+    broken = mr_series(3, series_uid="2.25.9")
+    for ds in broken:
+        del ds.PixelData
+
+    grades = grader.grade([*mr_series(3), *broken])
+
+    assert len(grades.slices) == 3
+    (verdict,) = (v for v in grades.series if v.series_instance_uid == "2.25.9")
+    assert not verdict.graded
+    assert verdict.reason.startswith("unreadable: only 0 of 3 images")
+    with pytest.raises(NotGradable, match="unreadable: only 0 of 3 images"):
+        grader.grade(broken)
+
+
+def test_a_slice_that_cannot_be_read_is_noted(grader: Grader) -> None:
+    datasets = mr_series(4)
+    datasets[0].PixelData = b"\0\0"
+
+    grades = grader.grade(datasets)
+
+    assert len(grades.slices) == 3
+    assert "1 slice(s) of 'T2 AX' could not be read." in grades.notes
+
+
+def test_a_slab_longer_than_a_level_is_noted(grader: Grader) -> None:
+    short, long = grader.grade(mr_series(8)), grader.grade(mr_series(9))
+
+    assert not any("longer than one disc level" in note for note in short.notes)
+    assert any("Slab 1 is longer than one disc level" in note for note in long.notes)
+
+
+def test_probabilities_are_those_of_the_network_at_the_bundles_temperature(
+    grader: Grader, bundle: Bundle
+) -> None:
+    network = MultiTaskResNet("resnet18", HEADS)
+    network.load_state_dict(dict(bundle.state_dict))
+    slices = tensors(3)
+
+    found = grader.probabilities(slices)
+
+    with torch.inference_mode():
+        logits = network.eval()(torch.stack(slices))
+    for name, temperature in (("LDH", 2.0), ("LCCS", 1.0)):
+        expected = torch.softmax(logits[name].double() / temperature, dim=1)
+        assert found[name] == [
+            pytest.approx(row, abs=1e-5) for row in expected.tolist()
+        ]
+
+
+@pytest.mark.parametrize(
+    ("slices", "batches"),
+    [(8, [5]), (3, [5, 3, 2]), (1, [5, 3, 2, 1, 1, 1, 1, 1]), (0, [5, 3, 2, 1, 5])],
+)
+def test_where_memory_does_not_suffice_batches_shrink_and_then_the_cpu_grades(
+    bundle: Bundle,
+    caplog: pytest.LogCaptureFixture,
+    slices: int,
+    batches: list[int],
+) -> None:
+    plenty, scarce = Grader(bundle, "cpu"), Grader(bundle, "cpu")
+    network = ShortOfMemory(scarce._network, slices)
+    scarce._network = network  # type: ignore[assignment]
+    five = tensors(5)
+    expected = plenty.probabilities(five)
+
+    found = scarce.probabilities(five)
+
+    assert network.batches == batches
+    assert set(found) == set(expected)
+    for name, rows in expected.items():
+        assert found[name] == [pytest.approx(row, abs=1e-5) for row in rows]
+    warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert bool(warnings) is (slices < 5)
+    assert any("on the CPU" in r.getMessage() for r in warnings) is (slices == 0)
+
+
+def test_a_level_is_the_mean_of_its_slices_and_shows_the_surest() -> None:
+    unsure = slice_grade(1, (0.4, 0.3, 0.2, 0.1))
+    sure = slice_grade(2, (0.8, 0.2, 0.0, 0.0))
+    other = slice_grade(3, (0.0, 0.1, 0.9, 0.0), slab=2)
+
+    first, second = level_grades([unsure, sure, other], slab_count=2)
+
+    assert first.grades[Finding.LDH].probabilities == pytest.approx(
+        (0.6, 0.25, 0.1, 0.05)
+    )
+    assert first.key_slice == sure.key
+    assert first.slices == (unsure.key, sure.key)
+    assert (second.name, second.grades[Finding.LNRC].grade) == ("slab 2 of 2", 2)
+
+
+def slice_grade(
+    number: int, shares: tuple[float, float, float, float], slab: int = 1
+) -> SliceGrade:
+    key = SliceKey("2.25.5", f"2.25.5.{number}")
+    region = Region(1.0, 1.0, 54.0, located=False)
+    gradings = {finding: Grading(shares) for finding in Finding}
+    return SliceGrade(key, slab, -4.0 * number, region, gradings)
+
+
+@pytest.mark.model
+def test_the_shipped_bundle_grades_the_real_study(t2_ax: list[Dataset]) -> None:
+    from grading.bundle import shipped_bundle_path
+
+    folder: Path = shipped_bundle_path()
+    if not (folder / "card.json").exists():
+        pytest.skip("the shipped bundle is not there; fetch it with the repository")
+
+    grades = Grader(load_bundle(folder), "cpu").grade(t2_ax)
+
+    assert len(grades.levels) == 5
+    assert grades.model.basis is Basis.PHANTOM
