@@ -195,3 +195,13 @@ def test_a_digest_does_not_depend_on_where_one_value_ends() -> None:
     second.PatientID, second.IssuerOfPatientID = "A", "BC"
 
     assert patient_digest(first) != patient_digest(second)
+
+
+def test_words_beside_the_pixels_may_change_their_order_of_bytes_too() -> None:
+    little, big = mr_image(), mr_image()
+    little.RedPaletteColorLookupTableData = b"\1\2\3\4"
+    big.RedPaletteColorLookupTableData = b"\2\1\4\3"
+
+    digest = content_digest(big_endian(big))
+
+    assert digest == content_digest(as_received(little))

@@ -105,7 +105,7 @@ def test_stopping_waits_for_the_tick_that_runs(clock: Clock) -> None:
     clock.every(OFTEN_SECONDS, "tick", tick)
     clock.start()
     assert begun.wait(LONG_SECONDS)
-    stopper = threading.Thread(target=clock.stop)
+    stopper = threading.Thread(target=clock.stop, daemon=True)
 
     stopper.start()
 

@@ -36,7 +36,7 @@ def test_a_process_says_when_it_is_ready_alive_and_stopping(
 ) -> None:
     stopping = threading.Event()
     thread = threading.Thread(
-        target=run_until, args=(stopping, "receiving", lambda: True)
+        target=run_until, args=(stopping, "receiving", lambda: True), daemon=True
     )
     thread.start()
 
@@ -57,7 +57,9 @@ def test_a_process_that_is_not_well_gives_no_sign_of_life(
         asked.release()
         return False
 
-    thread = threading.Thread(target=run_until, args=(stopping, "working", is_well))
+    thread = threading.Thread(
+        target=run_until, args=(stopping, "working", is_well), daemon=True
+    )
     thread.start()
     for _ in range(3):
         assert asked.acquire(timeout=TIMEOUT_SECONDS)
