@@ -45,10 +45,11 @@ def send_raw(
     sop_instance_uid: str = "2.25.1",
     sop_class_uid: str = MRImageStorage,
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
-) -> int:
+) -> int | None:
     """Send any bytes as a dataset, under any text as SOP Instance UID.
 
-    What a broken modality, or an attacker, does; returns the status.
+    What a broken modality, or an attacker, does; returns the status, or None where
+    the association was aborted instead.
     """
     ae = AE(ae_title="SCANNER")
     ae.dimse_timeout = 10
@@ -68,11 +69,10 @@ def send_raw(
     _, answer = assoc.dimse.get_msg(block=True)
     assoc._reactor_checkpoint.set()
     assoc.release()
-    assert isinstance(answer, C_STORE), "no answer"
-    return int(answer.Status or 0)
+    return int(answer.Status or 0) if isinstance(answer, C_STORE) else None
 
 
-def send_file(node: Peer, path: Path) -> int:
+def send_file(node: Peer, path: Path) -> int | None:
     """Send what a Part 10 file holds, byte for byte, readable or not."""
     meta = read_file_meta_info(path)
     return send_raw(
