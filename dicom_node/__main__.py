@@ -175,7 +175,7 @@ def _work(arguments: argparse.Namespace) -> int:
     settler = Settler(database, files, config.receiver.quiet_seconds)
     clock.every(poll, "settle", settler.settle_quiet)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
-    clock.every(poll, "grade", partial(worker.grade_waiting, stopping))
+    clock.every(poll, "grade", worker.grade_one)
     for destination in config.destinations:
         send = partial(worker.send_due, destination)
         clock.every(poll, f"send to {destination.name}", send)

@@ -67,7 +67,7 @@ class Settler:
                 reason = (
                     f"it cannot be judged: {type(error).__name__} at {where(error)}"
                 )
-                self._hold(study.study_instance_uid, reason)
+                self._hold(study.study_instance_uid, reason, whoever_accepted=True)
         return len(quiet)
 
     def settle(self, study: StudyToSettle) -> Ready | NotYet:
@@ -79,7 +79,7 @@ class Settler:
         patients = {image.patient_digest for image in images}
         if len(patients) > 1 and (held := self._held(uid, len(patients))):
             return held
-        series = group_series(self._header(instance) for instance in found)
+        series = group_series(self._header(instance) for instance in _to_judge(found))
         verdicts = [judge(headers) for headers in series]
         digest = input_digest(images, series, verdicts)
         with self.database.sessions.begin() as session:
@@ -104,20 +104,36 @@ class Settler:
             f"its images name {patients} different patients (ID, issuer, name, birth "
             "date or sex differ). Nothing is sent until a person has corrected the "
             "study in the PACS and sent it again, or is sure that it is one patient, "
-            f"and has said: lumbar-node release {uid}"
+            f"and then, in either case, has said: lumbar-node release {uid}"
         )
         return self._hold(uid, reason)
 
-    def _hold(self, uid: str, reason: str) -> NotYet | None:
+    def _hold(
+        self, uid: str, reason: str, *, whoever_accepted: bool = False
+    ) -> NotYet | None:
         with self.database.sessions.begin() as session:
-            if not studies.hold(session, uid, reason):
-                return None
+            held = studies.hold(session, uid, reason, whoever_accepted=whoever_accepted)
+        if not held:
+            return None
         log.error("study held: %s", reason, extra=about(Action.STUDY_HELD, uid))
         return NotYet(reason)
 
     def _header(self, instance: InstanceFile) -> Dataset:
         path = self.files.path(instance.file.root, instance.file.key)
         return pydicom.dcmread(path, stop_before_pixels=True)
+
+
+def _to_judge(found: Sequence[InstanceFile]) -> list[InstanceFile]:
+    """Return the images, and what else there is of series without an image.
+
+    An odd object among a series' images must not speak for them.
+    """
+    with_images = {it.series_instance_uid for it in found if it.role is Role.IMAGE}
+    return [
+        it
+        for it in found
+        if it.role is Role.IMAGE or it.series_instance_uid not in with_images
+    ]
 
 
 def input_digest(

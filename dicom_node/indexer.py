@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import resource
+import signal
 import warnings
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -72,6 +73,12 @@ def read_header(path: Path) -> InstanceHeader:
         raise
     except InvalidDicomError as error:
         raise Unreadable("not a DICOM file") from error
+    except FileNotFoundError as error:
+        raise Unreadable("the file is no longer there") from error
+    except EOFError as error:
+        raise Unreadable("damaged: it ends too early") from error
+    except OSError:
+        raise  # the disk's fault; the receipt waits
     except RecursionError as error:
         raise Unreadable("sequences are nested too deep to be read") from error
     except MemoryError as error:
@@ -132,8 +139,21 @@ class Reader:
         Raises
         ------
         Unreadable
-            As `read_header`, or the child hung or died.
+            As `read_header`, or the child hung, or died twice.
+        OSError
+            The disk failed, not the file.
         """
+        try:
+            return self._ask(path)
+        except EOFError:
+            self.close()  # it may have died of something else: once more, afresh
+        try:
+            return self._ask(path)
+        except EOFError as error:
+            self.close()
+            raise Unreadable("reading it killed the reading process") from error
+
+    def _ask(self, path: Path) -> InstanceHeader:
         pipe = self._connected()
         try:
             pipe.send(path)
@@ -143,11 +163,12 @@ class Reader:
                     f"reading it took more than {self.timeout_seconds:.0f} seconds"
                 )
             answer = pipe.recv()
-        except (EOFError, OSError) as error:
-            self.close()
-            raise Unreadable("reading it killed the reading process") from error
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise EOFError from error
         if isinstance(answer, InstanceHeader):
             return answer
+        if isinstance(answer, OSError):
+            raise answer
         raise Unreadable(str(answer))
 
     def close(self) -> None:
@@ -172,6 +193,9 @@ class Reader:
 
 def _serve(pipe: Connection) -> None:
     """Answer paths with headers or reasons, until the parent goes away."""
+    # Stopping the service signals the whole group; the parent ends this child.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_CHILD_BYTES, MAX_CHILD_BYTES))
     # Values that break the standard's rules are read as they are.
     config.settings.reading_validation_mode = config.IGNORE
@@ -185,6 +209,8 @@ def _serve(pipe: Connection) -> None:
             pipe.send(read_header(path))
         except Unreadable as error:
             pipe.send(str(error))
+        except OSError as error:
+            pipe.send(OSError(error.errno, error.strerror))
 
 
 @dataclass(frozen=True, slots=True)

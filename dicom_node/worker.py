@@ -7,11 +7,13 @@ either a lease that expires or a row that is sent again under the same UID.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import pydicom
@@ -27,16 +29,19 @@ from grading.errors import NotGradable
 from grading.grades import StudyGrades
 from storage import instances, jobs, outbox, results
 from storage.database import Database
-from storage.errors import LeaseLost
+from storage.errors import DatabaseUnreachable, LeaseLost
 from storage.files import Files
 from storage.jobs import Lease
 from storage.outbox import Delivery, ObjectKind, ProducedObject
+from storage.states import Role
 
 log = logging.getLogger(__name__)
 
-OBJECTS_PER_ASSOCIATION = 50
-DELIVERY_LEASE_SECONDS = 300.0
-"""Longer than a PACS may take for one object, so that no other worker sends too."""
+OBJECTS_PER_ASSOCIATION = 20
+DELIVERY_LEASE_SECONDS = 1500.0
+"""Longer than a PACS may take for all of them, so that no other worker sends too."""
+OUTAGE_SECONDS = 60.0
+"""How long a study waits when the disk or the database, not the study, failed."""
 
 
 class StudyGrader(Protocol):
@@ -60,13 +65,6 @@ class Worker:
     destinations: tuple[Destination, ...]
     lease_seconds: float
 
-    def grade_waiting(self, stopping: threading.Event) -> int:
-        """Grade one study after the other until none waits; return how many."""
-        graded = 0
-        while not stopping.is_set() and self.grade_one():
-            graded += 1
-        return graded
-
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
         with self.database.sessions.begin() as session:
@@ -79,13 +77,24 @@ class Worker:
                 self._grade(lease)
         except NotGradable as error:
             self._fail(lease, str(error), again=False)
+            # The reason quotes series descriptions: free text that may hold a name.
             log.warning(
-                "not gradable: %s", error, extra=about(Action.NOT_GRADABLE, study)
+                "not gradable; `lumbar-node status` says why",
+                extra=about(Action.NOT_GRADABLE, study),
             )
         except LeaseLost:
             log.warning(
                 "another worker has taken this study over",
                 extra=about(Action.LEASE_LOST, study),
+            )
+        except (OSError, DatabaseUnreachable) as error:
+            # A full disk or a database that is away is not the study's fault.
+            self._give_back(lease)
+            log.error(
+                "grading interrupted by %s at %s; it will be tried again",
+                type(error).__name__,
+                where(error),
+                extra=about(Action.GRADING_FAILED, study),
             )
         # The one place that catches everything: a study that breaks the grader must
         # fail with a reason and never block the next. The message of an unknown
@@ -118,14 +127,27 @@ class Worker:
         try:
             with association(self.calling_ae_title, peer, sop_classes) as opened:
                 for delivery in due:
-                    self._send(opened, delivery)
+                    self._settled(delivery, partial(self._send, opened))
         except PeerUnreachable as error:
             for delivery in due:
-                self._postpone(delivery, error)
+                self._settled(delivery, partial(self._postpone, error=error))
         except ContextRefused as error:
             for delivery in due:
-                self._fall_back(delivery, error)
+                self._settled(delivery, partial(self._fall_back, error=error))
         return len(due)
+
+    def _settled(self, delivery: Delivery, move: Callable[[Delivery], None]) -> None:
+        """Move one delivery on; whatever breaks, the next one has its turn."""
+        try:
+            move(delivery)
+        except LeaseLost:
+            self._log(delivery, Action.LEASE_LOST, "another worker has taken it over")
+        except DatabaseUnreachable:
+            raise
+        # The second place that catches everything, for the same reason as the first.
+        except Exception as error:  # noqa: BLE001
+            broken = f"it cannot be sent: {type(error).__name__} at {where(error)}"
+            self._bury(delivery, SendRefused(broken))
 
     def _grade(self, lease: Lease) -> None:
         datasets = self._datasets(lease.study_instance_uid)
@@ -154,7 +176,7 @@ class Worker:
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""
         with self.database.reading.begin() as session:
-            found = instances.study_instances(session, study)
+            found = instances.study_instances(session, study, Role.IMAGE)
         return [
             pydicom.dcmread(self.files.path(instance.file.root, instance.file.key))
             for instance in found
@@ -179,7 +201,9 @@ class Worker:
                 series_instance_uid=built.series_instance_uid,
                 file=self.files.write_produced(
                     lease.study_instance_uid,
-                    f"{built.sop_instance_uid}.dcm",
+                    # With the fence, so that a worker that lost its lease cannot
+                    # replace the file that the winner's row names.
+                    f"{built.sop_instance_uid}-{lease.claim_number}.dcm",
                     part10(built.dataset),
                 ),
             )
@@ -208,6 +232,14 @@ class Worker:
         except LeaseLost:
             return  # whoever has the study now will say what became of it
 
+    def _give_back(self, lease: Lease) -> None:
+        """Let the study wait a while without counting this attempt."""
+        try:
+            with self.database.sessions.begin() as session:
+                jobs.give_back(session, lease, OUTAGE_SECONDS)
+        except (LeaseLost, DatabaseUnreachable):
+            return  # the lease runs out by itself
+
     @contextmanager
     def _renewing(self, lease: Lease) -> Iterator[None]:
         """Renew a lease while the work goes on, from a thread of its own."""
@@ -220,6 +252,8 @@ class Worker:
                         jobs.renew(session, lease, self.lease_seconds)
                 except LeaseLost:
                     return  # the fence stops this worker when it tries to finish
+                except DatabaseUnreachable:
+                    continue  # there is time for two more tries
 
         thread = threading.Thread(target=renew, name="renew-lease", daemon=True)
         thread.start()
@@ -232,6 +266,9 @@ class Worker:
     def _send(self, opened: OpenAssociation, delivery: Delivery) -> None:
         stored = delivery.object.file
         content = self.files.read(stored.root, stored.key)
+        if hashlib.sha256(content).hexdigest() != stored.sha256:
+            self._bury(delivery, SendRefused(f"{stored.key} is not what was written"))
+            return
         try:
             status = opened.send(content)
         except PeerUnreachable as error:

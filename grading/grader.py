@@ -78,7 +78,8 @@ class Grader:
         self._device = torch.device(device)
         self._network = MultiTaskResNet(bundle.card.backbone, bundle.card.heads)
         self._network.load_state_dict(bundle.state_dict)
-        self._network.eval().to(self._device)
+        self._network.eval()
+        self._return_to_device()
         self._network.to(memory_format=torch.channels_last)
 
     @property
@@ -143,7 +144,18 @@ class Grader:
         try:
             return self._in_batches(batch, len(batch), torch.device("cpu"))
         finally:
+            self._return_to_device()
+
+    def _return_to_device(self) -> None:
+        """Go back to the GPU, or stay on the CPU where it has no room any more."""
+        try:
             self._network.to(self._device)
+        except torch.OutOfMemoryError:
+            self._device = torch.device("cpu")
+            self._network.to(self._device)
+            log.warning(
+                "the GPU's memory does not hold the network: on the CPU from now on"
+            )
 
     @torch.inference_mode()
     def _in_batches(

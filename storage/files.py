@@ -11,7 +11,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,9 +129,11 @@ class Files:
         latest = (datetime.now(UTC) - older_than).timestamp()
         removed = 0
         for temporary in self.data_directory.rglob(f"*{TEMPORARY_SUFFIX}"):
-            if temporary.stat().st_mtime <= latest:
-                temporary.unlink(missing_ok=True)
-                removed += 1
+            # Between listing and looking, its writer may have finished it.
+            with suppress(FileNotFoundError):
+                if temporary.stat().st_mtime <= latest:
+                    temporary.unlink()
+                    removed += 1
         return removed
 
     def _write(

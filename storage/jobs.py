@@ -116,13 +116,15 @@ def claim(session: Session, worker: str, lease_seconds: float) -> Lease | None:
 
     Next is the highest priority, then the oldest. A job whose lease ran out is
     taken like one that waits, until it has used up its attempts. Studies that
-    are held wait for their release.
+    are held wait for their release, and studies that have changed since they were
+    looked at wait until they are quiet: what came since may be another patient's.
     """
     now = database_now(session)
     _end_superseded(session, now, _expired(now))
     _fail_used_up(session, now)
     held = sa.select(StudyRow.study_instance_uid).where(
         StudyRow.held_since.is_not(None)
+        | StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at)
     )
     next_job = (
         sa.select(JobRow.id)
@@ -209,15 +211,19 @@ def fail(session: Session, lease: Lease, reason: str, *, again: bool) -> None:
         _raise_failed(session, lease.study_instance_uid, lease.revision, reason)
 
 
-def give_back(session: Session, lease: Lease) -> None:
+def give_back(session: Session, lease: Lease, wait_seconds: float = 0.0) -> None:
     """Let go of a job without blame: it waits again and has its attempt back.
+
+    ``wait_seconds`` keeps it from being claimed at once where an outage goes on.
 
     Raises
     ------
     LeaseLost
         The job was claimed by somebody else, or has ended.
     """
-    _wait(session, lease, database_now(session), attempts=JobRow.attempts - 1)
+    now = database_now(session)
+    later = now + timedelta(seconds=wait_seconds)
+    _wait(session, lease, now, attempts=JobRow.attempts - 1, not_before=later)
 
 
 def get(session: Session, study_instance_uid: str) -> Job | None:

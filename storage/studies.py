@@ -114,14 +114,21 @@ def force_revision(session: Session, study_instance_uid: str) -> int:
     return study.revision
 
 
-def hold(session: Session, study_instance_uid: str, reason: str) -> bool:
+def hold(
+    session: Session,
+    study_instance_uid: str,
+    reason: str,
+    *,
+    whoever_accepted: bool = False,
+) -> bool:
     """Hold a study: nothing of it is graded or sent until somebody releases it.
 
     Returns
     -------
     bool
         False, and nothing happens, where a person has already accepted just
-        those patients together that the study has now.
+        those patients together that the study has now; unless the reason has
+        nothing to do with the patients (``whoever_accepted``).
 
     Raises
     ------
@@ -130,7 +137,8 @@ def hold(session: Session, study_instance_uid: str, reason: str) -> bool:
     """
     study = lock_study(session, study_instance_uid)
     present = _patients(session, study_instance_uid)
-    if study.held_since is None and study.accepted_patients == present:
+    accepted = study.held_since is None and study.accepted_patients == present
+    if accepted and not whoever_accepted:
         return False
     study.held_since = study.held_since or database_now(session)
     study.hold_reason = reason

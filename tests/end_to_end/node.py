@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 from dicom_node import receiver
 from dicom_node.admission import AllowList
@@ -41,7 +40,8 @@ class Node:
         while self.indexer.index_waiting():
             pass
         self.settler.settle_quiet()
-        self.worker.grade_waiting(Event())
+        while self.worker.grade_one():
+            pass
         for destination in self.worker.destinations:
             self.worker.send_due(destination)
 

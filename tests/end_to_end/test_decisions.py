@@ -143,6 +143,30 @@ def test_a_study_without_a_gradable_series_fails_with_its_reason_and_blocks_nobo
     assert len(reports(pacs)) == 1
 
 
+def test_images_of_another_patient_that_come_before_grading_hold_the_study(
+    node: Node, pacs: SmallPacs
+) -> None:
+    images = received(5)
+    images[4].PatientID = "SOMEBODY-ELSE"
+    send(node.peer, images[:4])
+    index_all(node)
+    node.settler.settle_quiet()
+
+    send(node.peer, images[4:])
+    index_all(node)
+    claimed = node.worker.grade_one()
+    node.work()
+
+    assert not claimed
+    assert reports(pacs) == []
+    assert node.overview().studies.held == 1
+
+
+def index_all(node: Node) -> None:
+    while node.indexer.index_waiting():
+        pass
+
+
 def test_a_study_that_cannot_be_judged_waits_for_a_person_and_blocks_nobody(
     node: Node, pacs: SmallPacs
 ) -> None:

@@ -38,7 +38,7 @@ from storage.instances import (
 from storage.jobs import Lease
 from storage.outbox import Addressee, ObjectKind, ProducedObject
 from storage.states import Role
-from storage.tables import metadata
+from storage.tables import StudyRow, metadata
 
 STUDY = "1.2.3"
 SERIES = "1.2.3.4"
@@ -94,6 +94,17 @@ def receive(session: Session, read: InstanceHeader | None = None) -> Filed:
     return file_receipt(session, received, read)
 
 
+def received_and_looked_at(session: Session, study: str = STUDY) -> None:
+    """Receive an image of a study, and mark the study as looked at since."""
+    receive(session, header(study=study))
+    session.execute(
+        sa.update(StudyRow)
+        .where(StudyRow.study_instance_uid == study)
+        .values(settled_as_of=StudyRow.last_received_at)
+    )
+    session.expire_all()
+
+
 def is_quiet(session: Session, *, seconds: float = 0) -> bool:
     found = {it.study_instance_uid for it in quiet_studies(session, seconds)}
     return STUDY in found
@@ -128,7 +139,7 @@ def claimed(
     session: Session, study: str = STUDY, revision: int = 1, *, seconds: float = 60
 ) -> Lease:
     """Add a job for a study that was received, and claim it."""
-    receive(session, header(study=study))
+    received_and_looked_at(session, study)
     jobs.add(session, study, revision, "digest")
     lease = jobs.claim(session, "worker", seconds)
     assert lease is not None

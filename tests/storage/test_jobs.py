@@ -14,14 +14,21 @@ from storage.database import Database, database_now, open_database
 from storage.errors import LeaseLost, StudyUnknown
 from storage.jobs import JobState, Lease
 from storage.tables import StudyRow
-from tests.storage.builders import STUDY, claimed, header, pass_time, receive
+from tests.storage.builders import (
+    STUDY,
+    claimed,
+    header,
+    pass_time,
+    receive,
+    received_and_looked_at,
+)
 from tests.storage.processes import claim_all, claim_and_die
 
 
 def queue(
     session: Session, study: str = STUDY, revision: int = 1, priority: int = 0
 ) -> int:
-    receive(session, header(study=study))
+    received_and_looked_at(session, study)
     return jobs.add(session, study, revision, f"digest {revision}", priority=priority)
 
 
@@ -57,6 +64,31 @@ def test_a_claim_says_what_to_grade(database: Database) -> None:
         assert timedelta(seconds=50) < lease.lease_until - now <= timedelta(seconds=60)
 
 
+def test_a_study_that_has_changed_since_it_was_looked_at_is_not_claimed(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        receive(session, header("1.2.3.4.2"))
+
+        assert jobs.claim(session, "worker", 60) is None
+
+
+def test_a_job_given_back_for_an_outage_waits_and_keeps_its_attempts(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        lease = claim(session)
+
+        jobs.give_back(session, lease, wait_seconds=60)
+
+        assert jobs.claim(session, "worker", 60) is None
+        assert state(session) == (JobState.WAITING, 0)
+        pass_time(session, 61)
+        assert claim(session).attempts == 1
+
+
 def test_a_claimed_job_is_nobody_elses(database: Database) -> None:
     with database.sessions.begin() as session:
         queue(session)
@@ -79,7 +111,7 @@ def test_the_highest_priority_comes_first_then_the_oldest(database: Database) ->
 
 def test_a_job_for_later_waits_until_then(database: Database) -> None:
     with database.sessions.begin() as session:
-        receive(session)
+        received_and_looked_at(session)
         later = database_now(session) + timedelta(hours=1)
         jobs.add(session, STUDY, 1, "digest", not_before=later, campaign_id="regrade")
         early = jobs.claim(session, "worker", 60)

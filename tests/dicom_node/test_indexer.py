@@ -1,0 +1,76 @@
+"""The reading child: what it answers, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dicom_node.indexer import Reader, Unreadable
+from storage.states import Role
+
+HITACHI = Path(__file__).parents[1] / "data" / "hitachi"
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    with closing(Reader(timeout_seconds=30)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def image() -> Path:
+    return sorted(HITACHI.rglob("*.dcm"))[0]
+
+
+def test_a_real_image_is_read_by_the_child(reader: Reader, image: Path) -> None:
+    header = reader.read(image)
+
+    assert (header.modality, header.role) == ("MR", Role.IMAGE)
+    assert header.study_instance_uid.startswith("2.25.")
+
+
+def test_a_signal_to_the_whole_group_does_not_reach_the_child(
+    reader: Reader, image: Path
+) -> None:
+    reader.read(image)
+    child = reader._child
+    assert child is not None
+    assert child.pid is not None
+
+    os.kill(child.pid, signal.SIGTERM)
+    os.kill(child.pid, signal.SIGINT)
+
+    assert reader.read(image).modality == "MR"
+    assert reader._child is child
+
+
+def test_a_child_that_was_killed_by_something_else_costs_no_image(
+    reader: Reader, image: Path
+) -> None:
+    reader.read(image)
+    assert reader._child is not None
+    reader._child.kill()
+    reader._child.join()
+
+    assert reader.read(image).modality == "MR"
+
+
+def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, image: Path) -> None:
+    pipe = tmp_path / "never-ends"
+    os.mkfifo(pipe)
+    with closing(Reader(timeout_seconds=0.5)) as impatient:
+        with pytest.raises(Unreadable, match="more than"):
+            impatient.read(pipe)
+        patient = Reader(timeout_seconds=30)
+        with closing(patient):
+            assert patient.read(image).modality == "MR"
+
+
+def test_a_file_that_is_gone_says_so(reader: Reader, tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="no longer there"):
+        reader.read(tmp_path / "gone.dcm")
