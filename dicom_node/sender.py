@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,8 +20,6 @@ from dicom_node.implementation import (
     IMPLEMENTATION_VERSION_NAME,
 )
 
-log = logging.getLogger(__name__)
-
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 """A PACS under load may take long to store; silence beyond this is a failure."""
@@ -32,7 +29,6 @@ STORED = {0x0000, 0xB000, 0xB006, 0xB007}
 TRY_AGAIN = {0x0110, 0x0211}
 """Processing failure and unrecognised operation: seen while a PACS restarts."""
 SOP_CLASS_NOT_SUPPORTED = 0x0122
-CANCELLED = 0xFE00
 
 
 @dataclass(frozen=True, slots=True)
