@@ -1,0 +1,1 @@
+"""How well grades agree with a reference; never loaded by the service."""

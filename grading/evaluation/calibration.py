@@ -1,0 +1,114 @@
+"""Honest probabilities, and the confidence below which a person must look.
+
+Both are fitted on a validation part and hold, if at all, for patients like those.
+Temperature: Guo et al., On calibration of modern neural networks, ICML 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from grading.evaluation.outcomes import GRADES
+
+Floats = NDArray[np.float64]
+
+LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 0.05, 20.0
+"""A fit at either end says that the logits order the grades perfectly, or not at
+all: no temperature is right then, and these keep the probabilities finite."""
+TEMPERATURE_TOLERANCE = 1e-6
+"""Of the logarithm of the temperature."""
+
+
+class Threshold(NamedTuple):
+    """Where a grade is left to a person."""
+
+    threshold: float
+    """A case is referred where its largest probability is below this."""
+    share_referred: float
+    """Of the cases that the threshold was chosen on."""
+
+
+def fit_temperature(logits: Floats, reference: NDArray[np.int8]) -> float:
+    """Return the temperature that makes the reference most likely.
+
+    ``softmax(logits / temperature)`` are the calibrated probabilities; which grade
+    is the most probable does not change. ``logits`` is (cases, 4); the logarithms of
+    probabilities will do. ``reference`` is (cases,), grades 0 to 3.
+
+    Raises
+    ------
+    ValueError
+        There is no case, or a logit is not finite.
+    """
+    _check(logits, reference)
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "a logit is not finite: clip probabilities above 0 before their logarithm"
+        )
+
+    def surprise(log_temperature: float) -> float:
+        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(scaled[np.arange(len(reference)), reference].mean())
+
+    # The likelihood is concave in 1/T, so it has one maximum in log T as well.
+    best = minimize_scalar(
+        surprise,
+        bounds=(math.log(LEAST_TEMPERATURE), math.log(GREATEST_TEMPERATURE)),
+        method="bounded",
+        options={"xatol": TEMPERATURE_TOLERANCE},
+    )
+    return math.exp(best.x)
+
+
+def threshold_for(
+    probabilities: Floats, reference: NDArray[np.int8], accuracy: float
+) -> Threshold:
+    """Return the threshold that refers fewest and keeps the wanted accuracy.
+
+    Parameters
+    ----------
+    probabilities
+        (cases, 4), calibrated.
+    accuracy
+        Wanted share of right grades among the cases that are not referred.
+
+    Raises
+    ------
+    ValueError
+        There is no case, or not even the most confident cases are that accurate.
+    """
+    _check(probabilities, reference)
+    if not 0.0 < accuracy <= 1.0:
+        raise ValueError(f"{accuracy} is no accuracy: expected 0 to 1, 1 included")
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    correct = (probabilities.argmax(axis=1) == reference)[order]
+    kept = np.arange(1, len(order) + 1)
+    accuracies = correct.cumsum() / kept
+    # Cases of one confidence are kept or referred together.
+    last_of_its_confidence = np.diff(falling, append=-1.0) < 0.0
+    fit = np.flatnonzero(last_of_its_confidence & (accuracies >= accuracy))
+    if not len(fit):
+        best = accuracies[last_of_its_confidence].max()
+        raise ValueError(
+            f"no threshold keeps an accuracy of {accuracy:.3f}: the best is "
+            f"{best:.3f}; ask for less, or refer everything"
+        )
+    share = 1.0 - float(kept[fit[-1]]) / len(order)
+    return Threshold(float(falling[fit[-1]]) if share else 0.0, share)
+
+
+def _check(scores: Floats, reference: NDArray[np.int8]) -> None:
+    if not len(reference):
+        raise ValueError("there is no case to calibrate on")
+    if scores.shape != (len(reference), GRADES):
+        raise ValueError(
+            f"expected ({len(reference)}, {GRADES}) numbers, got {scores.shape}"
+        )
