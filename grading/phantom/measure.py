@@ -1,213 +1,392 @@
-"""Grades read off the final geometry, by the definitions of the three scales.
+"""Grades and landmarks of one slice, measured on the geometry that it cuts.
 
-LDH after MSU, LCCS after Lee, LNRC after Pfirrmann, as ``docs/phantom.md`` puts
-them into numbers. Nothing here knows which grade was wanted.
+The central plane of the slice decides: a slice shows a disc, and has grades, where
+that plane crosses the disc's posterior margin at the midline between the endplates.
+The definitions are those of `docs/phantom.md`; nothing here knows which grades were
+wanted, and nothing is read from how the spine was drawn but where its parts lie.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from grading.grades import Finding, Grade
-from grading.phantom.anatomy import Anatomy, Root
-from grading.phantom.shapes import Shape
+from grading.grades import Finding, Grade, Level
+from grading.phantom.contour import (
+    Field,
+    Outline,
+    coverage,
+    first_crossing,
+    last_crossing,
+    least_gap,
+    nearest,
+    outline,
+)
+from grading.phantom.definitions import (
+    LEAST_ROOT_SHARE,
+    LEAST_ROOTLET_MM2,
+    SEPARATE_GAP_MM,
+    grade_canal,
+    grade_herniation,
+    grade_root,
+)
+from grading.phantom.spine.cut import Cut, Vector, vector
+from grading.phantom.spine.grid import place_of
+from grading.phantom.spine.parts import DiscSpace, Spine
+from grading.phantom.spine.place import Place
+from grading.phantom.spine.solids import FAR_MM, Solid
 
-NO_HERNIATION = 0.05
-"""Up to this share of D the margin counts as its own irregularity (LDH grade 0)."""
-HALF_WAY = 0.5
-"""The MSU grades 1 and 2 overlap at one half; exactly one half is grade 1."""
-
-OBLITERATED_FLUID_MM = 1.35
-"""Midway between the most that is drawn as obliterated, 0.7, and the least else, 2."""
-SEPARATE_GAP_MM = 0.5
-"""Rootlets closer than a usual pixel show no fluid between them."""
-SOME_AGGREGATION = 0.2
-ALL_AGGREGATION = 0.85
-"""Cuts of q midway between what is drawn for Lee's grades 1, 2 and 3."""
-
-FAT_LAYER_MM = 0.6
-"""Midway between a contact, 0.2, and a preserved layer, 1.0."""
-DEVIATION_MM = 0.95
-"""Midway between a root in place, 0.4, and one displaced, 1.5."""
-FLATTENED = 0.5
-"""Share of its thickness that a compressed root has left, at most."""
-
-BUNDLE_RIM_MM = 0.09
-"""Fluid left around a bundle: under a tenth of a stenosed sac."""
-
-GRID_MM = 0.25
-OUTLINE_POINTS = 48
+PITCH_MM = 0.25
+"""Of the measuring grid; outlines lie between its points, so they are finer."""
+MARGIN_MM = 1.0
+"""Around a solid's cuboid, so that its whole outline is on the grid."""
+AHEAD_MM = 25.0
+"""How far the grid reaches from the intra-facet line towards the disc."""
+BEHIND_MM = 14.0
+ASIDE_MM = 24.0
+BEYOND_FACETS_MM = 5.0
+"""How far past the facets' edges a herniation is still measured: the foraminal zone."""
+JOINT_WINDOW_MM = 56.0
 
 
 @dataclass(frozen=True, slots=True)
-class RootMeasures:
-    """One side's root."""
+class RootTruth:
+    """One side's traversing root."""
 
     gap_mm: float
-    """From the disc material; zero or less where they touch."""
+    """To the disc material in front; 0 where they touch."""
     shift_mm: float
-    """Backwards from where it would rest."""
+    """Of its centre, backwards from where it would rest, across the facet line."""
     wall_gap_mm: float
-    """From the facet, flavum or osteophyte behind it."""
+    """To flavum, facet or osteophyte."""
     thickness_share: float
-    """Of the thickness at rest."""
+    """Across the facet line, over that at rest; 0 where it is lost in disc material."""
     grade: Grade
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What was measured on one slice."""
+class Landmarks:
+    """Points of the central plane, LPS in mm."""
 
+    disc_margin_mm: Vector
+    """Of the disc without its herniation, between the facets."""
+    sac_centre_mm: Vector
+    facet_right_mm: Vector
+    """Medial edge of the joint: where the two joint spaces come nearest each other."""
+    facet_left_mm: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTruth:
+    """What was measured on one slice through a disc."""
+
+    level: Level
+    off_centre_mm: float
+    """Along the spine, from the disc's middle to the plane, at the posterior margin."""
     grades: tuple[Grade, Grade, Grade]
     """LDH, LCCS, LNRC: the order of `Finding`."""
     facet_line_mm: float
+    """D in the column of the largest share."""
     herniation_mm: float
+    """h in that column."""
     herniation_share: float
+    """r = h / D, the largest of all columns."""
     anterior_fluid_mm: float
     aggregation: float
     fluid_share: float
     sac_area_mm2: float
-    right: RootMeasures
-    left: RootMeasures
+    right: RootTruth
+    left: RootTruth
+    landmarks: Landmarks
 
     def grade(self, finding: Finding) -> Grade:
         """Return the slice's grade of one finding; of two sides the worse."""
         return self.grades[list(Finding).index(finding)]
 
 
-def measure(anatomy: Anatomy) -> Truth:
-    """Measure everything on one slice."""
-    line_mm = anatomy.facet_line_mm
-    height_mm = herniation_height_mm(anatomy)
-    area_mm2, fluid_share = sac_area(anatomy)
-    front_mm = anterior_fluid_mm(anatomy)
-    share = aggregation(anatomy)
-    right, left = (measure_root(anatomy, root) for root in anatomy.roots)
-    return Truth(
+def measure(spine: Spine, cut: Cut) -> SliceTruth | None:
+    """Measure everything on a slice's central plane; None where it shows no disc."""
+    found = crossed_disc(spine, cut)
+    if found is None:
+        return None
+    space, s_mm = found
+    try:
+        board = _lay_board(spine, space, cut, s_mm)
+    except ValueError:
+        return None  # cut so obliquely that a joint is missed
+    share, height_mm, line_mm = _herniation(board, space)
+    sac = board.field(spine.sac)
+    nerves = _nerves(board, spine, space)
+    front_mm = _anterior_fluid_mm(sac, nerves)
+    aggregated = _aggregation(nerves, space, board)
+    filled = np.minimum.reduce([np.full_like(sac, FAR_MM), *nerves])
+    inside = coverage(sac, PITCH_MM)
+    area_mm2 = float(inside.sum()) * PITCH_MM**2
+    fluid = float((inside * (1 - coverage(filled, PITCH_MM))).sum())
+    material = _material(board, space)
+    right, left = (
+        _root(board, space, side, material, board.field(space.walls)) for side in (0, 1)
+    )
+    landmarks = _landmarks(board, space, inside)
+    if not np.isfinite(landmarks.disc_margin_mm).all():
+        return None  # at the disc's very end, between the facets it is missed
+    return SliceTruth(
+        level=space.level,
+        off_centre_mm=s_mm - space.s_mm,
         grades=(
-            grade_herniation(height_mm / line_mm),
-            grade_canal(front_mm, share),
+            grade_herniation(share),
+            grade_canal(front_mm, aggregated),
             max(right.grade, left.grade),
         ),
         facet_line_mm=line_mm,
         herniation_mm=height_mm,
-        herniation_share=height_mm / line_mm,
+        herniation_share=share,
         anterior_fluid_mm=front_mm,
-        aggregation=share,
-        fluid_share=fluid_share,
+        aggregation=aggregated,
+        fluid_share=fluid * PITCH_MM**2 / max(area_mm2, 1e-6),
         sac_area_mm2=area_mm2,
         right=right,
         left=left,
+        landmarks=landmarks,
     )
 
 
-def grade_herniation(share: float) -> Grade:
-    """Return the MSU size grade of a herniation's height over D."""
-    return Grade(sum(share > cut for cut in (NO_HERNIATION, HALF_WAY, 1.0)))
+def crossed_disc(spine: Spine, cut: Cut) -> tuple[DiscSpace, float] | None:
+    """Return the disc whose posterior margin the plane crosses, and where along s."""
+    s = spine.axis.s
+    depth = cut.depth_mm(spine.axis.locate(0.0, 0.0, s))
+    steps = np.flatnonzero(np.diff(np.signbit(depth)))
+    for step in steps:
+        share = depth[step] / (depth[step] - depth[step + 1])
+        s_mm = float(s[step] + share * (s[step + 1] - s[step]))
+        for space in spine.discs:
+            if abs(s_mm - space.s_mm) <= space.height_mm / 2:
+                return space, s_mm
+    return None
 
 
-def grade_canal(anterior_fluid: float, aggregated: float) -> Grade:
-    """Return Lee's grade of the anterior fluid in mm and the share aggregated."""
-    if aggregated >= ALL_AGGREGATION:
-        return Grade.GRADE_3
-    if aggregated >= SOME_AGGREGATION:
-        return Grade.GRADE_2
-    if anterior_fluid < OBLITERATED_FLUID_MM:
-        return Grade.GRADE_1
-    return Grade.GRADE_0
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """A measuring grid whose rows run across the intra-facet line, front to back."""
+
+    cut: Cut
+    at: Place
+    right_edge_mm: Vector
+    left_edge_mm: Vector
+    line_row: float
+    """Row of the intra-facet line."""
+    middle_column: float
+    half_width_mm: float
+    """Half the distance between the facets' edges."""
+
+    def field(self, solid: Solid) -> Field:
+        """Return a solid's signed distance on the grid, far away beyond its cuboid."""
+        field = np.full(self.at.shape, FAR_MM, np.float32)
+        held = solid.box().holds(self.at, MARGIN_MM)
+        rows, columns = (
+            np.flatnonzero(held.any(axis=1)),
+            np.flatnonzero(held.any(axis=0)),
+        )
+        if not len(rows):
+            return field
+        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        field[window] = solid.distance(self.at[window])
+        return field
 
 
-def grade_root(
-    gap_mm: float, shift_mm: float, wall_gap_mm: float, thickness_share: float
-) -> Grade:
-    """Return Pfirrmann's grade of one root; without thickness it is merged."""
-    if thickness_share == 0:
-        return Grade.GRADE_3
-    if gap_mm >= FAT_LAYER_MM:
-        return Grade.GRADE_0
-    if thickness_share <= FLATTENED and wall_gap_mm < FAT_LAYER_MM:
-        return Grade.GRADE_3
-    return Grade.GRADE_2 if shift_mm >= DEVIATION_MM else Grade.GRADE_1
+def _lay_board(spine: Spine, space: DiscSpace, cut: Cut, s_mm: float) -> _Board:
+    """Find the facets' edges on the plane and lay the grid along their line.
 
-
-def herniation_height_mm(anatomy: Anatomy) -> float:
-    """Return how far material reaches past the disc margin; 0 without any."""
-    if anatomy.herniation is None:
-        return 0.0
-    left, right, _, back = anatomy.herniation.box()
-    x, y = np.meshgrid(
-        np.arange(left, right, GRID_MM), np.arange(-4.0, back + GRID_MM, GRID_MM / 5)
+    Raises
+    ------
+    ValueError
+        The plane misses a joint.
+    """
+    middle = spine.axis.locate(0.0, 12.0, s_mm)
+    pixels = round(JOINT_WINDOW_MM / PITCH_MM)
+    middle -= cut.depth_mm(middle) * np.array(cut.normal)
+    plain = Cut.centred(
+        vector(middle),
+        cut.along_row,
+        cut.along_column,
+        (PITCH_MM, PITCH_MM),
+        (pixels, pixels),
     )
-    past = y - anatomy.disc.margin(x)
-    inside = anatomy.herniation.distance(x, y) <= 0
-    return max(0.0, float(past[inside].max(initial=0.0)))
+    at = place_of(spine.axis, plain)
+    edges = [outline(_field(joint, at)) for joint in space.joints]
+    if not all(len(edge) for edge in edges):
+        raise ValueError("the plane misses a facet joint")
+    i, j = nearest(edges[0], edges[1])
+    right, left = plain.at(*edges[0][i]), plain.at(*edges[1][j])
+    along = left - right
+    width_mm = float(np.linalg.norm(along))
+    along /= width_mm
+    back = np.cross(cut.normal, along)
+    if back @ spine.axis.locate(0, 1, s_mm) < back @ spine.axis.locate(0, 0, s_mm):
+        back = -back
+    line_row = AHEAD_MM / PITCH_MM
+    rows = round((AHEAD_MM + BEHIND_MM) / PITCH_MM) + 1
+    columns = round(2 * ASIDE_MM / PITCH_MM) + 1
+    corner = (right + left) / 2 - AHEAD_MM * back - ASIDE_MM * along
+    aligned = Cut(
+        vector(corner),
+        vector(along),
+        vector(back),
+        (PITCH_MM, PITCH_MM),
+        rows,
+        columns,
+    )
+    return _Board(
+        cut=aligned,
+        at=place_of(spine.axis, aligned),
+        right_edge_mm=vector(right),
+        left_edge_mm=vector(left),
+        line_row=line_row,
+        middle_column=(columns - 1) / 2,
+        half_width_mm=width_mm / 2,
+    )
 
 
-def sac_area(anatomy: Anatomy) -> tuple[float, float]:
-    """Return the area of the sac in mm2, and the share of it that is fluid."""
-    left, right, front, back = anatomy.sac.box()
-    x, y = np.meshgrid(np.arange(left, right, GRID_MM), np.arange(front, back, GRID_MM))
-    inside = anatomy.sac.distance(x, y) < 0
-    rootlets = anatomy.rootlets
-    filled = np.zeros_like(inside)
-    if rootlets.bundled:
-        filled = anatomy.sac.distance(x, y) < -BUNDLE_RIM_MM
-    for rootlet_x, rootlet_y in zip(rootlets.x_mm, rootlets.y_mm, strict=True):
-        filled |= np.hypot(x - rootlet_x, y - rootlet_y) < rootlets.radius_mm
-    pixels = int(inside.sum())
-    fluid = int((inside & ~filled).sum())
-    return pixels * GRID_MM**2, fluid / max(1, pixels)
+def _field(solid: Solid, at: Place) -> Field:
+    field = np.full(at.shape, FAR_MM, np.float32)
+    held = solid.box().holds(at, MARGIN_MM)
+    rows, columns = (np.flatnonzero(held.any(axis=axis)) for axis in (1, 0))
+    if len(rows):
+        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        field[window] = solid.distance(at[window])
+    return field
 
 
-def anterior_fluid_mm(anatomy: Anatomy) -> float:
-    """Return the gap between the sac's front and the nearest rootlet behind it.
+def _herniation(board: _Board, space: DiscSpace) -> tuple[float, float, float]:
+    """Return r, h and D of the column in which r is largest."""
+    margin = last_crossing(board.field(space.disc))
+    columns = np.arange(len(margin))
+    aside_mm = np.abs(columns - board.middle_column) * PITCH_MM
+    line_mm = (board.line_row - margin) * PITCH_MM
+    usable = (aside_mm <= board.half_width_mm + BEYOND_FACETS_MM) & (line_mm > 0)
+    middle = int(board.middle_column)
+    if space.herniation is None:
+        return 0.0, 0.0, float(line_mm[middle])
+    back = last_crossing(board.field(space.herniation))
+    height_mm = np.where(np.isfinite(back), (back - margin) * PITCH_MM, 0.0)
+    share = np.where(usable, height_mm / np.where(usable, line_mm, 1.0), 0.0)
+    best = int(np.nanargmax(share))
+    if share[best] <= 0:
+        return 0.0, 0.0, float(line_mm[middle])
+    return float(share[best]), float(height_mm[best]), float(line_mm[best])
+
+
+def _nerves(board: _Board, spine: Spine, space: DiscSpace) -> list[Field]:
+    """Return the field of each rootlet that can be seen, or of the bundle."""
+    if space.bundle is not None:
+        bundle = board.field(space.bundle)
+        if (bundle < 0).any():
+            return [bundle]
+    fields = [board.field(rootlet) for rootlet in spine.rootlets]
+    least = LEAST_ROOTLET_MM2 / PITCH_MM**2
+    return [one for one in fields if coverage(one, PITCH_MM).sum() >= least]
+
+
+def _anterior_fluid_mm(sac: Field, nerves: Sequence[Field]) -> float:
+    """Return the least fluid between the sac's front and a rootlet.
 
     Only the middle half of the sac counts: at its corners the front wall bends
     round to the rootlets of any sac.
     """
-    rootlets = anatomy.rootlets
-    left, right, front, back = anatomy.sac.box()
-    y = np.arange(front - 1, back, GRID_MM / 5)
-    inside = anatomy.sac.distance(rootlets.x_mm[:, np.newaxis], y[np.newaxis]) < 0
-    wall = np.where(inside.any(axis=1), y[inside.argmax(axis=1)], np.nan)
-    middle = np.abs(rootlets.x_mm - (left + right) / 2) <= (right - left) / 4
-    gaps = (rootlets.y_mm - rootlets.radius_mm - wall)[middle & np.isfinite(wall)]
-    return max(0.0, float(gaps.min(initial=back - front)))
+    front, back = first_crossing(sac), last_crossing(sac)
+    held = np.flatnonzero(np.isfinite(front))
+    if not len(held):
+        return 0.0
+    quarter = (held[-1] - held[0]) / 4
+    columns = slice(int(np.ceil(held[0] + quarter)), int(held[-1] - quarter) + 1)
+    depth = float(np.nanmax(back - front))
+    if not nerves:
+        return depth * PITCH_MM
+    together = np.minimum.reduce(list(nerves))
+    gaps = (first_crossing(together) - front)[columns]
+    gaps = gaps[np.isfinite(gaps)]
+    return max(0.0, float(gaps.min(initial=depth))) * PITCH_MM
 
 
-def aggregation(anatomy: Anatomy) -> float:
+def _aggregation(nerves: Sequence[Field], space: DiscSpace, board: _Board) -> float:
     """Return q: the share of rootlets with no fluid seen to their neighbour."""
-    rootlets = anatomy.rootlets
-    gaps = np.hypot(
-        rootlets.x_mm[:, np.newaxis] - rootlets.x_mm,
-        rootlets.y_mm[:, np.newaxis] - rootlets.y_mm,
-    )
-    np.fill_diagonal(gaps, np.inf)
-    return float((gaps.min(axis=1) - 2 * rootlets.radius_mm < SEPARATE_GAP_MM).mean())
+    if len(nerves) < 2:
+        return 1.0 if nerves and space.bundle is not None else 0.0
+    outlines = [outline(one) for one in nerves]
+    close = np.zeros(len(outlines), bool)
+    for i, one in enumerate(outlines):
+        for j in range(i + 1, len(outlines)):
+            if least_gap(one, outlines[j], PITCH_MM) < SEPARATE_GAP_MM:
+                close[i] = close[j] = True
+    return float(close.mean())
 
 
-def measure_root(anatomy: Anatomy, root: Root) -> RootMeasures:
-    """Measure one root against the disc material in front and the wall behind."""
-    gap_mm = clearance_mm(root, anatomy.disc_material())
-    wall_gap_mm = clearance_mm(root, anatomy.posterior_wall())
-    shift_mm = root.y_mm - root.resting_y_mm
-    thickness_share = (
-        0.0 if root.merged else root.half_thickness_mm / root.resting_radius_mm
-    )
-    return RootMeasures(
+def _material(board: _Board, space: DiscSpace) -> Field:
+    disc = board.field(space.disc)
+    if space.herniation is None:
+        return disc
+    return np.minimum(disc, board.field(space.herniation))
+
+
+def _root(
+    board: _Board, space: DiscSpace, side: int, material: Field, walls: Field
+) -> RootTruth:
+    root = board.field(space.roots[side])
+    resting = board.field(space.resting_roots[side])
+    seen, whole = coverage(root, PITCH_MM), coverage(resting, PITCH_MM)
+    lost = seen.sum() < LEAST_ROOT_SHARE * whole.sum()
+    edge = outline(root)
+    shift_mm = 0.0 if lost else (_row_centre(seen) - _row_centre(whole)) * PITCH_MM
+    gap_mm = 0.0 if lost else _gap(edge, root, material)
+    wall_gap_mm = 0.0 if lost else _gap(edge, root, walls)
+    thickness = 0.0 if lost else _extent(edge) / max(_extent(outline(resting)), 1e-6)
+    return RootTruth(
         gap_mm=gap_mm,
         shift_mm=shift_mm,
         wall_gap_mm=wall_gap_mm,
-        thickness_share=thickness_share,
-        grade=grade_root(gap_mm, shift_mm, wall_gap_mm, thickness_share),
+        thickness_share=thickness,
+        grade=grade_root(gap_mm, shift_mm, wall_gap_mm, thickness),
     )
 
 
-def clearance_mm(root: Root, other: Shape) -> float:
-    """Return the least distance from the root's outline to another shape."""
-    angle = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
-    x = root.x_mm + root.half_width_mm * np.cos(angle)
-    y = root.y_mm + root.half_thickness_mm * np.sin(angle)
-    return float(other.distance(x, y).min())
+def _gap(edge: Outline, root: Field, other: Field) -> float:
+    if (np.maximum(root, other) < 0).any():
+        return 0.0
+    return least_gap(edge, outline(other), PITCH_MM)
+
+
+def _row_centre(share: Field) -> float:
+    weights = share.sum(axis=1)
+    return float(weights @ np.arange(len(weights)) / max(float(weights.sum()), 1e-9))
+
+
+def _extent(edge: Outline) -> float:
+    return float(np.ptp(edge[:, 0])) if len(edge) else 0.0
+
+
+def _landmarks(board: _Board, space: DiscSpace, inside: Field) -> Landmarks:
+    margin = last_crossing(board.field(space.disc))
+    columns = inside.sum(axis=0)
+    middle = int(board.middle_column)
+    sac_column = float(columns @ np.arange(len(columns)) / max(columns.sum(), 1e-9))
+    return Landmarks(
+        disc_margin_mm=vector(board.cut.at(float(margin[middle]), float(middle))),
+        sac_centre_mm=vector(board.cut.at(_row_centre(inside), sac_column)),
+        facet_right_mm=board.right_edge_mm,
+        facet_left_mm=board.left_edge_mm,
+    )
+
+
+def level_cut(spine: Spine, space: DiscSpace) -> Cut:
+    """Return the plane through the middle of a disc, square to the spine."""
+    along = spine.axis.direction(space.s_mm)
+    left = spine.axis.leftwards(space.s_mm)
+    left -= along * (left @ along)
+    left /= np.linalg.norm(left)
+    centre: NDArray[np.float64] = spine.axis.locate(0.0, 0.0, space.s_mm)
+    return Cut.centred(
+        vector(centre), vector(left), vector(np.cross(along, left)), (1.0, 1.0), (1, 1)
+    )

@@ -4,5 +4,5 @@
 class MisfitError(Exception):
     """The parts drawn so far do not go together; draw again.
 
-    Never leaves `grading.phantom.draw`.
+    Never leaves `grading.phantom.section.draw`.
     """

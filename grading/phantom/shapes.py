@@ -42,11 +42,15 @@ class Ellipse:
     angle_deg: float = 0.0
     """From the x axis towards the y axis."""
     exponent: float = 2.0
+    taper: float = 0.0
+    """By how much of its width it is narrower behind, and wider in front."""
 
     def distance(self, x: Plane, y: Plane) -> Plane:
         """Return the level set divided by the length of its gradient."""
         angle = np.deg2rad(self.angle_deg)
         dx, dy = x - self.x, y - self.y
+        if self.taper:
+            dx = dx / tapered(dy / self.half_depth, self.taper)
         along = np.abs(np.cos(angle) * dx + np.sin(angle) * dy) / self.half_width
         across = np.abs(np.cos(angle) * dy - np.sin(angle) * dx) / self.half_depth
         n = self.exponent
@@ -65,8 +69,14 @@ class Ellipse:
 
     def box(self) -> tuple[float, float, float, float]:
         """Return the square around the longer half axis."""
-        reach = max(self.half_width, self.half_depth)
+        reach = max(self.half_width * (1 + self.taper), self.half_depth)
         return self.x - reach, self.x + reach, self.y - reach, self.y + reach
+
+
+def tapered(share: Plane, taper: float) -> Plane:
+    """Return the width at a share of the depth, from -1 in front to 1 behind."""
+    width: Plane = 1 - taper * np.clip(share, -1, 1)
+    return width
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,32 @@
-"""One slice of the phantom from one seed."""
+"""One axial T2-weighted slice of the phantom from one seed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grading.phantom.draw import draw_anatomy
-from grading.phantom.measure import Truth
-from grading.phantom.paint import draw_tissues, paint_slice
+from grading.grades import Level
+from grading.phantom.image.render import render
+from grading.phantom.image.scan import draw_scan
+from grading.phantom.image.tissues import draw_constitution, draw_tissues
+from grading.phantom.measure import SliceTruth, crossed_disc, measure
 from grading.phantom.prevalence import WantedGrades, draw_wanted
-from grading.phantom.ranges import (
-    ACQUISITIONS,
-    SIGNALS,
-    Acquisition,
-    Domain,
-    Prevalence,
-)
-from grading.phantom.raster import Canvas, draw_grid, smooth_noise
-from grading.phantom.scanner import acquire
+from grading.phantom.ranges import Domain, Prevalence
+from grading.phantom.spine.cut import Cut
+from grading.phantom.spine.parts import Spine
+from grading.phantom.spine.spine import draw_spine
+from grading.phantom.studies.draw import draw_scanner
+from grading.phantom.studies.habits import HABITS, Role
+from grading.phantom.studies.protocol import LUMBAR, SeriesPlan, plan_series
+from grading.phantom.studies.sequences import draw_sequence
 
-TEXTURE = (0.05, 0.10)
-"""Relative deviation inside a tissue."""
-TEXTURE_GRAIN_MM = (1.0, 2.0)
-SLICE_BLUR = (1.0, 1.6)
-"""Edge width over the pixel: a thick slice cuts structures that run obliquely."""
+PLANS = 50
+"""How often a protocol is planned anew until one of its slices shows what is wanted;
+blocks leave out the upper discs, and slabs some of all."""
 
 
 class Split(IntEnum):
@@ -45,7 +45,7 @@ class PhantomSlice:
     """(rows, columns), stored values: whole numbers from 0."""
     spacing_mm: tuple[float, float]
     """Between rows, between columns."""
-    truth: Truth
+    truth: SliceTruth
 
 
 def draw_slice(
@@ -55,7 +55,7 @@ def draw_slice(
     prevalence: Prevalence = Prevalence.BALANCED,
     wanted: WantedGrades | None = None,
 ) -> PhantomSlice:
-    """Draw one slice; the same arguments give the same bytes.
+    """Draw one slice of a patient of its own; the same arguments, the same bytes.
 
     Parameters
     ----------
@@ -69,35 +69,47 @@ def draw_slice(
     ValueError
         No anatomy can show the grades wanted.
     """
-    rng = np.random.default_rng(seed)
-    anatomy, truth = draw_anatomy(wanted or draw_wanted(prevalence, rng), rng)
-    acquisition = ACQUISITIONS[domain]
-    matrix, spacing_mm = _draw_matrix(acquisition, rng)
-    grain = float(rng.uniform(*TEXTURE_GRAIN_MM)) / spacing_mm
-    texture = 1 + np.float32(rng.uniform(*TEXTURE)) * smooth_noise(
-        (matrix, matrix), grain, rng
-    )
-    grid = draw_grid(matrix, spacing_mm, rng)
-    edge_mm = spacing_mm * float(rng.uniform(*SLICE_BLUR))
-    canvas = Canvas(grid, texture, edge_mm)
-    paint_slice(anatomy, draw_tissues(SIGNALS[domain], rng), canvas, rng)
+    streams = np.random.SeedSequence(seed).spawn(3)
+    patient, technologist, scanning = (np.random.default_rng(one) for one in streams)
+    grades = wanted or draw_wanted(prevalence, patient)
+    level = LUMBAR[int(patient.integers(len(LUMBAR)))]
+    spine = draw_spine({level: grades}, patient)
+    constitution = draw_constitution(domain, patient)
+    plan, cut, truth = _find_slice(spine, level, grades, domain, technologist)
+    _, field_tesla = draw_scanner(HABITS[domain], technologist)
+    sequence = draw_sequence(plan.role, HABITS[domain], field_tesla, scanning)
+    tissues = draw_tissues(constitution, sequence, domain, scanning)
+    scan = draw_scan(domain, sequence, cut.spacing_mm[0], scanning)
     return PhantomSlice(
-        pixels=acquire(canvas, acquisition, rng),
-        spacing_mm=(spacing_mm, spacing_mm),
+        pixels=render(spine, cut, plan.thickness_mm, tissues, scan, scanning),
+        spacing_mm=cut.spacing_mm,
         truth=truth,
     )
 
 
-def _draw_matrix(
-    acquisition: Acquisition, rng: np.random.Generator
-) -> tuple[int, float]:
-    """Draw a matrix and a pixel whose field of view is one that scanners use."""
-    matrix = int(rng.choice(acquisition.matrices, p=acquisition.matrix_shares))
-    smallest = acquisition.field_of_view_mm[0] / matrix
-    largest = acquisition.field_of_view_mm[1] / matrix
-    return matrix, float(
-        rng.uniform(
-            max(smallest, acquisition.spacing_mm[0]),
-            min(largest, acquisition.spacing_mm[1]),
+def _find_slice(
+    spine: Spine,
+    level: Level,
+    wanted: WantedGrades,
+    domain: Domain,
+    rng: np.random.Generator,
+) -> tuple[SeriesPlan, Cut, SliceTruth]:
+    """Plan axial series until one of their slices shows the grades at the level."""
+    for _ in range(PLANS):
+        plan = next(
+            one for one in plan_series(spine, domain, rng) if one.role is Role.AXIAL_T2
         )
-    )
+        for cut in _shuffled(plan, rng):
+            crossed = crossed_disc(spine, cut)
+            if crossed is None or crossed[0].level is not level:
+                continue
+            truth = measure(spine, cut)
+            if truth is not None and truth.grades == wanted.all:
+                return plan, cut, truth
+    raise ValueError(f"no slice in {PLANS} plans shows {wanted} at {level}")
+
+
+def _shuffled(plan: SeriesPlan, rng: np.random.Generator) -> Iterator[Cut]:
+    cuts = [cut for stack in plan.stacks for cut in stack.cuts]
+    for index in rng.permutation(len(cuts)):
+        yield cuts[index]

@@ -1,0 +1,1 @@
+"""From tissue to stored pixel values: signal, partial volume, scanner."""

@@ -1,0 +1,1 @@
+"""The canal's cross-section at a disc, drawn towards wanted grades."""

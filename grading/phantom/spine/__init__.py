@@ -1,0 +1,1 @@
+"""A lumbar spine in three dimensions: which tissue lies where."""

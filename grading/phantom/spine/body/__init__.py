@@ -1,0 +1,1 @@
+"""The body around the spine: skin, fat, muscles, organs, vessels and pelvis."""

@@ -1,0 +1,1 @@
+"""Whole phantom studies as DICOM, with their truth beside them."""
