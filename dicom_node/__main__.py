@@ -97,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--bundle", type=Path, metavar="DIR")
     grade.add_argument("--accept-phantom-bundle", action="store_true")
+    export = add(
+        "export-grades", _export_grades, "write all grades as a table for evaluation"
+    )
+    export.add_argument("csv", type=Path, metavar="CSV")
+    export.add_argument(
+        "--demographics", action="store_true", help="with each patient's sex and age"
+    )
     demo = add("demo", _demo, "show the whole path on this machine")
     demo.add_argument("--study", type=Path, metavar="FOLDER")
     demo.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR")
@@ -310,6 +317,33 @@ def _grade(arguments: argparse.Namespace) -> int:
     for line in folder.complaints(found):
         print(line, file=sys.stderr)
     return 0 if any(study.grades for study in found.studies) else FAILED
+
+
+def _export_grades(arguments: argparse.Namespace) -> int:
+    from dicom_node import export, pseudonyms
+    from storage.files import Files
+
+    config = _load(arguments)
+    database, directory = _open(config), config.node.data_directory
+    try:
+        exported = export.export_grades(
+            export.Export(
+                database=database,
+                files=Files(directory),
+                key=pseudonyms.key_of(directory),
+                site=config.node.institution_name,
+                demographics=arguments.demographics,
+            ),
+            arguments.csv,
+        )
+    except OSError as error:
+        raise NodeError(f"{error.filename}: {error.strerror}") from error
+    finally:
+        database.close()
+    print(f"{exported.rows} rows of {exported.studies} studies are in {arguments.csv}")
+    for line in exported.left_out:
+        print(line, file=sys.stderr)
+    return FAILED if exported.left_out else 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grading.grades import FIRST_LINES, Finding, Grading, SliceGrade, StudyGrades
+from grading.grades import (
+    FIRST_LINES,
+    Finding,
+    Grading,
+    LevelGrade,
+    SliceGrade,
+    StudyGrades,
+)
+
+NEEDS_READER = "?"
+"""Beside a grade that the bundle is too unsure of."""
 
 
 def as_json(grades: StudyGrades) -> dict[str, Any]:
@@ -72,6 +82,9 @@ def _gradings_json(gradings: Mapping[Any, Grading]) -> dict[str, Any]:
         str(name): {
             "grade": int(grading.grade),
             "probabilities": [round(p, 6) for p in grading.probabilities],
+            "temperature": grading.temperature,
+            "threshold": grading.threshold,
+            "needs_reader": grading.needs_reader,
         }
         for name, grading in gradings.items()
     }
@@ -109,13 +122,23 @@ def as_table(grades: StudyGrades) -> str:
             for level in grades.levels
         ),
         "",
+        *_legend(grades),
         *(f"note: {note}" for note in grades.notes),
     ]
     return "\n".join(lines)
 
 
+def _legend(grades: StudyGrades) -> list[str]:
+    graded: Sequence[SliceGrade | LevelGrade] = (*grades.slices, *grades.levels)
+    asked = any(
+        grading.needs_reader for one in graded for grading in one.grades.values()
+    )
+    return [f"{NEEDS_READER} the grade needs a reader"] if asked else []
+
+
 def _gradings_text(gradings: Mapping[Finding, Grading]) -> str:
     return "   ".join(
-        f"{int(gradings[finding].grade)} ({gradings[finding].probability:>4.0%}) "
+        f"{int(gradings[finding].grade)} ({gradings[finding].probability:>4.0%})"
+        f"{NEEDS_READER if gradings[finding].needs_reader else ' '}"
         for finding in Finding
     )

@@ -60,15 +60,27 @@ def accept(bundle: Bundle, accept_phantom: bool) -> None:
     Raises
     ------
     BundleError
-        Its basis is a phantom, and the configuration does not accept that.
+        No site's evaluation speaks for it, and the configuration does not accept
+        that.
     """
-    if bundle.card.basis is Basis.PHANTOM and not accept_phantom:
+    basis = bundle.card.basis
+    if basis is not Basis.SITE and not accept_phantom:
         raise BundleError(
-            f"bundle '{bundle.card.name}' in {bundle.path} learned from a "
-            "computer-made phantom only: its grades check the software and say "
-            "nothing about a patient. To run with it nevertheless, set "
-            "`[model] accept_phantom_bundle = true`"
+            f"bundle '{bundle.card.name}' in {bundle.path} {_OBJECTIONS[basis]}. To "
+            "run with it nevertheless, set `[model] accept_phantom_bundle = true`"
         )
+
+
+_OBJECTIONS = {
+    Basis.PHANTOM: (
+        "learned from a computer-made phantom only: its grades check the software "
+        "and say nothing about a patient"
+    ),
+    Basis.UNEVALUATED: (
+        "has no site's own evaluation: nobody knows what its grades are worth. "
+        "Evaluate it and have somebody attest that (`lumbar-grading attest`)"
+    ),
+}
 
 
 def load_bundle(folder: Path) -> Bundle:

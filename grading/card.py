@@ -6,6 +6,7 @@ card that was edited by hand and half understood must not grade anybody.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,12 @@ from grading.fields import Fields, Scalar
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
 from grading.network import BACKBONES, Head
 from grading.preprocess import Preprocessing
+from grading.trust import (
+    SiteEvaluation,
+    Threshold,
+    read_evaluation,
+    read_thresholds,
+)
 
 CARD_NAME = "card.json"
 FORMAT_VERSION = 1
@@ -74,6 +81,10 @@ class Card:
     provenance: Provenance
     calibration: Mapping[str, float] = field(default_factory=dict)
     """Temperature by head, 1 where none was fitted."""
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    """By head; a head without one never asks for a reader."""
+    evaluation: SiteEvaluation | None = None
+    """What the basis "site" rests on."""
     results: tuple[Result, ...] = ()
     files: tuple[WeightFile, ...] = ()
     weights_sha256: str = ""
@@ -81,14 +92,29 @@ class Card:
     disclaimer: str = ""
     """The first line of every output; that of the basis where empty."""
 
+    @property
+    def calibration_sha256(self) -> str:
+        """Identifies temperatures and thresholds, as the weights' hash does weights."""
+        fitted = {
+            "temperatures": dict(self.calibration),
+            "thresholds": {
+                name: threshold.probability
+                for name, threshold in self.thresholds.items()
+            },
+        }
+        text = json.dumps(fitted, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write ``card.json`` with the disclaimer as its first line."""
+    """Write ``card.json``, the disclaimer as its first line, whole or not at all."""
     fields = asdict(card)
     disclaimer = fields.pop("disclaimer") or FIRST_LINES[card.basis]
     ordered = {"disclaimer": disclaimer, "format_version": FORMAT_VERSION, **fields}
     text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+    partial = folder / f"{CARD_NAME}.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(folder / CARD_NAME)
 
 
 def read_card(folder: Path) -> Card:
@@ -128,13 +154,33 @@ def _card(fields: Fields) -> Card:
         heads=_heads(fields),
         preprocessing=_preprocessing(fields.fields("preprocessing"), fields),
         calibration=_calibration(fields),
+        thresholds=read_thresholds(fields.optional_fields("thresholds")),
+        evaluation=read_evaluation(fields.optional_fields("evaluation")),
         files=tuple(_weight_file(one) for one in fields.each("files")),
         weights_sha256=fields.text("weights_sha256"),
         provenance=_provenance(fields.fields("provenance")),
         results=tuple(_result(one) for one in fields.each("results")),
     )
     fields.end()
+    _check_evaluation(card, fields)
     return card
+
+
+def _check_evaluation(card: Card, fields: Fields) -> None:
+    """Refuse an evaluation of anything but these weights, and a site without one."""
+    if card.evaluation is None:
+        if card.basis is Basis.SITE:
+            raise fields.wrong(
+                "evaluation", None, "a site's own: run `lumbar-grading attest`"
+            )
+        return
+    evaluated = (card.evaluation.weights_sha256, card.evaluation.calibration_sha256)
+    if evaluated != (card.weights_sha256, card.calibration_sha256):
+        raise fields.wrong(
+            "evaluation",
+            evaluated[0],
+            "that of these weights and temperatures: evaluate and attest them anew",
+        )
 
 
 def _basis(fields: Fields) -> Basis:

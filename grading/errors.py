@@ -4,7 +4,9 @@
 
     GradingError
     |-- NotGradable     sound DICOM, not ours to grade; never retried
-    `-- BundleError     missing, damaged, or not accepted by the configuration
+    |-- BundleError     missing, damaged, or not accepted by the configuration
+    |-- UndrawableError no phantom can be what was asked for
+    `-- UsageError      arguments of a command that do not fit together
 """
 
 
@@ -22,3 +24,11 @@ class NotGradable(GradingError):
 
 class BundleError(GradingError):
     """A bundle is missing, damaged, or not accepted by the configuration."""
+
+
+class UndrawableError(GradingError):
+    """What was asked of the phantom cannot be drawn."""
+
+
+class UsageError(GradingError):
+    """The arguments of a command do not fit together."""

@@ -44,6 +44,17 @@ class Fields:
         """Take an object."""
         return Fields(self._path, self._name(key), self._take(key))
 
+    def optional_fields(self, key: str) -> Fields | None:
+        """Take an object that older files lack; None where it is absent or null."""
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
+            return None
+        return self.fields(key)
+
+    def names(self) -> list[str]:
+        """Return the keys that are left."""
+        return list(self._left)
+
     def each(self, key: str) -> list[Fields]:
         """Take a list of objects."""
         value = self._take(key)

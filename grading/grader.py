@@ -106,7 +106,7 @@ class Grader:
         prepared, found_slabs = prepare(loaded.slices, self._bundle.card.preprocessing)
         probabilities = self.probabilities([slice_.tensor for slice_ in prepared])
         slice_grades = tuple(
-            _slice_grade(
+            self._slice_grade(
                 slice_, {name: rows[i] for name, rows in probabilities.items()}
             )
             for i, slice_ in enumerate(prepared)
@@ -157,6 +157,33 @@ class Grader:
                 "the GPU's memory does not hold the network: on the CPU from now on"
             )
 
+    def _slice_grade(
+        self, prepared: Prepared, probabilities: Mapping[str, tuple[float, ...]]
+    ) -> SliceGrade:
+        gradings = {
+            name: self._grading(name, values) for name, values in probabilities.items()
+        }
+        return SliceGrade(
+            key=prepared.key,
+            slab=prepared.slab,
+            position_mm=prepared.position_mm,
+            region=prepared.region,
+            grades={finding: gradings.pop(finding.value) for finding in Finding},
+            further=gradings,
+        )
+
+    def _grading(self, head: str, values: tuple[float, ...]) -> Grading:
+        p0, p1, p2, p3 = values
+        threshold = self._bundle.card.thresholds.get(head)
+        return Grading(
+            (p0, p1, p2, p3),
+            temperature=self._temperature(head),
+            threshold=threshold.probability if threshold else None,
+        )
+
+    def _temperature(self, head: str) -> float:
+        return self._bundle.card.calibration.get(head, 1.0)
+
     @torch.inference_mode()
     def _in_batches(
         self, batch: torch.Tensor, size: int, device: torch.device
@@ -165,8 +192,9 @@ class Grader:
         for part in torch.split(batch, size):
             on_device = part.to(device, memory_format=torch.channels_last)
             for name, logits in self._network(on_device).items():
-                temperature = self._bundle.card.calibration.get(name, 1.0)
-                softened = torch.softmax(logits.double() / temperature, dim=1)
+                softened = torch.softmax(
+                    logits.double() / self._temperature(name), dim=1
+                )
                 found.setdefault(name, []).extend(map(tuple, softened.tolist()))
         return found
 
@@ -263,25 +291,6 @@ def _prepared(
     region = default_region(rows, columns, spec)
     tensor = crop(slice_.pixels, header.spacing_mm, region, spec)
     return Prepared(header.key, slab, position_mm, region, tensor)
-
-
-def _slice_grade(
-    prepared: Prepared, probabilities: Mapping[str, tuple[float, ...]]
-) -> SliceGrade:
-    gradings = {name: _grading(values) for name, values in probabilities.items()}
-    return SliceGrade(
-        key=prepared.key,
-        slab=prepared.slab,
-        position_mm=prepared.position_mm,
-        region=prepared.region,
-        grades={finding: gradings.pop(finding.value) for finding in Finding},
-        further=gradings,
-    )
-
-
-def _grading(values: tuple[float, ...]) -> Grading:
-    p0, p1, p2, p3 = values
-    return Grading((p0, p1, p2, p3))
 
 
 def _nothing_to_grade(verdicts: Sequence[SeriesVerdict]) -> str:

@@ -10,7 +10,7 @@ The three scales are those of Su et al. 2022: LDH after the MSU classification
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 
@@ -46,10 +46,14 @@ class Level(StrEnum):
 
 
 class Basis(StrEnum):
-    """What speaks for a bundle: nothing but a phantom, or a site's own evaluation."""
+    """What speaks for a bundle: only a site's own evaluation ever does."""
 
     PHANTOM = "phantom"
+    """It learned from computer-made images only."""
+    UNEVALUATED = "unevaluated"
+    """It learned from patients' images, and no site has attested how it does."""
     SITE = "site"
+    """A site's own evaluation, bound to the weights."""
 
 
 PROBABILITY_TOLERANCE = 1e-3
@@ -68,6 +72,11 @@ class Grading:
     """
 
     probabilities: tuple[float, float, float, float]
+    """Calibrated."""
+    temperature: float = 1.0
+    """What the network's logits were divided by; 1 where none was fitted."""
+    threshold: float | None = None
+    """A grade less probable than this needs a reader; None where none was chosen."""
 
     def __post_init__(self) -> None:
         if len(self.probabilities) != len(Grade):
@@ -86,6 +95,11 @@ class Grading:
     def probability(self) -> float:
         """The probability of the reported grade."""
         return max(self.probabilities)
+
+    @property
+    def needs_reader(self) -> bool:
+        """True where the bundle is too unsure of the grade to let it stand alone."""
+        return self.threshold is not None and self.probability < self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +252,10 @@ FIRST_LINES: Mapping[Basis, str] = {
         "Graded by a model trained on a computer-made phantom only: "
         "a software check, not a clinical result."
     ),
+    Basis.UNEVALUATED: (
+        "Graded by a model that no site has evaluated: "
+        "an experiment, not a clinical result."
+    ),
     Basis.SITE: (
         "Graded by a model whose basis is this site's own evaluation: "
         "not a medical device, not verified by a physician."
@@ -249,6 +267,8 @@ FIRST_LINES: Mapping[Basis, str] = {
 def mean_grading(gradings: Sequence[Grading]) -> Grading:
     """Average the probabilities of at least one slice into those of a level.
 
+    Temperature and threshold are those of the first: one bundle has one of each.
+
     Raises
     ------
     ValueError
@@ -258,4 +278,4 @@ def mean_grading(gradings: Sequence[Grading]) -> Grading:
         raise ValueError("a level needs at least one graded slice")
     columns = zip(*(grading.probabilities for grading in gradings), strict=True)
     p0, p1, p2, p3 = (sum(column) / len(gradings) for column in columns)
-    return Grading((p0, p1, p2, p3))
+    return replace(gradings[0], probabilities=(p0, p1, p2, p3))

@@ -154,12 +154,14 @@ class VerdictColumns:
 
 
 class GradingColumns:
-    """The four probabilities of one head."""
+    """What one head said; see ``grading.grades.Grading``."""
 
     probability_0: Mapped[float]
     probability_1: Mapped[float]
     probability_2: Mapped[float]
     probability_3: Mapped[float]
+    temperature: Mapped[float]
+    threshold: Mapped[float | None]
 
     def write_grading(self, grading: Grading) -> None:
         (
@@ -168,6 +170,8 @@ class GradingColumns:
             self.probability_2,
             self.probability_3,
         ) = grading.probabilities
+        self.temperature = grading.temperature
+        self.threshold = grading.threshold
 
     def read_grading(self) -> Grading:
         return Grading(
@@ -176,7 +180,9 @@ class GradingColumns:
                 self.probability_1,
                 self.probability_2,
                 self.probability_3,
-            )
+            ),
+            self.temperature,
+            self.threshold,
         )
 
 

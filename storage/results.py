@@ -62,6 +62,15 @@ def latest(session: Session, study_instance_uid: str) -> StudyGrades | None:
     return _study_grades(row) if row else None
 
 
+def graded_studies(session: Session) -> list[str]:
+    """Return the studies that have a result, the one graded first before the others."""
+    first = sa.func.min(ResultRow.id)
+    query = sa.select(ResultRow.study_instance_uid)
+    return list(
+        session.scalars(query.group_by(ResultRow.study_instance_uid).order_by(first))
+    )
+
+
 def result_exists(session: Session, study_instance_uid: str, revision: int) -> bool:
     """Tell whether this study has been graded at this revision."""
     found = session.scalar(

@@ -34,6 +34,7 @@ from dicom_node.report.items import (
 )
 from dicom_node.report.regions import graded_rectangle
 from dicom_node.report.wording import (
+    calibration,
     comments_after,
     comments_before,
     plain_text,
@@ -118,7 +119,7 @@ def _group(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> Conten
         [
             *_tracking(grades.study_instance_uid, level),
             *_subject(codes.site(level.level)),
-            *_algorithm(grades.model),
+            *_algorithm(grades.model, level),
             *(_reported_probability(*graded) for graded in scored),
             *(_grade(*graded) for graded in scored),
             _region(evidence, grades, level),
@@ -148,9 +149,11 @@ def _subject(site: Concept) -> list[ContentItem]:
     ]
 
 
-def _algorithm(model: ModelIdentity) -> list[ContentItem]:
+def _algorithm(model: ModelIdentity, level: LevelGrade) -> list[ContentItem]:
     """Return the algorithm identification (TID 4019)."""
-    parameters = f"weights sha256:{model.sha256}; basis: {model.basis}"
+    fitted = [calibration(f, level.grades[f]) for f in Finding if f in level.grades]
+    words = [f"weights sha256:{model.sha256}", f"basis: {model.basis}", *fitted]
+    parameters = "; ".join(word for word in words if word)
     return [
         text_item(codes.ALGORITHM_NAME, plain_text(model.name), MODIFIES),
         text_item(codes.ALGORITHM_VERSION, plain_text(model.version), MODIFIES),

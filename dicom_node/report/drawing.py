@@ -34,6 +34,7 @@ from dicom_node.report.wording import (
     picture_notes,
     plain_text,
     refused_count,
+    uncertain_grades,
 )
 from grading.grades import (
     FIRST_LINES,
@@ -119,6 +120,7 @@ def _remark_lines(canvas: Canvas, grades: StudyGrades) -> list[str]:
     more = f"{hidden} more levels or slabs are in the structured report only."
     remarks = [
         *([more] if hidden > 0 else []),
+        *uncertain_grades(grades),
         EXCLUSIONS,
         *picture_notes(grades),
         refused_count(grades),

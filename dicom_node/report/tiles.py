@@ -19,6 +19,7 @@ from dicom_node.report.canvas import (
     ON_COLOUR,
     PANEL,
     REGION,
+    WARNING,
     Box,
     Canvas,
     Colour,
@@ -120,13 +121,23 @@ def _draw_grade(
     canvas.draw.rounded_rectangle(chip.corners, 4, fill=colour)
     figure = f"{grading.grade:d}"
     canvas.text(chip.middle, figure, 18, ON_COLOUR, anchor="mm", weight=0.5)
-    probability = percent(grading.probability)
-    canvas.text((box.right, middle), probability, 15, anchor="rm")
+    _draw_probability(canvas, grading, (box.right, middle))
     if roomy:
         cells = Box(box.left, middle + 18, box.right, middle + 28)
     else:
         cells = Box(chip.right + 8, middle - 7, box.right - 48, middle + 7)
     _draw_cells(canvas, grading.grade, colour, cells)
+
+
+def _draw_probability(
+    canvas: Canvas, grading: Grading, place: tuple[float, float]
+) -> None:
+    """Draw the probability; a grade that needs a reader has a question mark too."""
+    if grading.needs_reader:
+        text = f"{percent(grading.probability)}?"
+        canvas.text(place, text, 15, WARNING, anchor="rm", weight=0.3)
+    else:
+        canvas.text(place, percent(grading.probability), 15, anchor="rm")
 
 
 def _draw_cells(canvas: Canvas, grade: Grade, colour: Colour, box: Box) -> None:

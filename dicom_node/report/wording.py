@@ -24,6 +24,7 @@ EXCLUSIONS = (
     "Not trained for and not valid in vertebral fracture, tumour, active "
     "inflammation, earlier lumbar spine surgery or severe image artefacts."
 )
+NEEDS_READER = "needs a reader"
 # ISO_IR 13 shows a yen sign and an overline in the places of these two.
 _SHARED_BY_ALL = str.maketrans({"\\": "/", "~": "-"})
 
@@ -47,7 +48,8 @@ def percent(probability: float) -> str:
 def summary_line(level: LevelGrade) -> str:
     """Return ``L4/L5: LDH 3 (MSU, 61%); LCCS 3 (Lee, 37%); LNRC 3 (Pfirrmann, 44%)``.
 
-    A finding that a level lacks is said to be not graded.
+    A finding that a level lacks is said to be not graded; a grade that the bundle is
+    too unsure of is said to need a reader: ``LNRC 3 (Pfirrmann, 44%, needs a reader)``.
     """
     words = [_words(finding, level.grades.get(finding)) for finding in Finding]
     return f"{level.name}: {'; '.join(words)}"
@@ -55,7 +57,32 @@ def summary_line(level: LevelGrade) -> str:
 
 def comments_before(grades: StudyGrades) -> list[str]:
     """Return what must be read before any grade."""
-    return [FIRST_LINES[grades.model.basis], DISCLAIMER, EXCLUSIONS]
+    return [
+        FIRST_LINES[grades.model.basis],
+        DISCLAIMER,
+        EXCLUSIONS,
+        *uncertain_grades(grades),
+    ]
+
+
+def uncertain_grades(grades: StudyGrades) -> list[str]:
+    """Return one sentence that names the grades for a reader, or none.
+
+    Whole names of levels, so that it reads alone in a viewer that shows no tree.
+    """
+    places = {
+        finding: [
+            level.name
+            for level in grades.levels
+            if (grading := level.grades.get(finding)) and grading.needs_reader
+        ]
+        for finding in Finding
+    }
+    named = [f"{finding} at {', '.join(at)}" for finding, at in places.items() if at]
+    if not named:
+        return []
+    said = "The model is too unsure of these grades, they need a reader"
+    return [f"{said}: {'; '.join(named)}."]
 
 
 def comments_after(grades: StudyGrades) -> list[str]:
@@ -83,11 +110,30 @@ def refused_count(grades: StudyGrades) -> str:
     return f"{refused} series not graded; the structured report says why."
 
 
+def calibration(finding: Finding, grading: Grading) -> str:
+    """Return ``LDH temperature 1.31, reader below 62%``; nothing where neither is."""
+    words = [
+        f"temperature {grading.temperature:.4g}" if grading.temperature != 1 else "",
+        _reader_below(grading.threshold or 0.0),
+    ]
+    said = ", ".join(word for word in words if word)
+    return f"{finding} {said}" if said else ""
+
+
+def _reader_below(threshold: float) -> str:
+    if threshold > 1:
+        return "reader for every grade"
+    return f"reader below {percent(threshold)}" if threshold else ""
+
+
 def _words(finding: Finding, grading: Grading | None) -> str:
     if grading is None:
         return f"{finding} not graded"
     author = SCALES[finding].author
-    return f"{finding} {grading.grade:d} ({author}, {percent(grading.probability)})"
+    words = f"{author}, {percent(grading.probability)}"
+    if grading.needs_reader:
+        words += f", {NEEDS_READER}"
+    return f"{finding} {grading.grade:d} ({words})"
 
 
 def _refusal(verdict: SeriesVerdict) -> str:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from grading.grades import Finding, Grade
-from grading.network import Head, MultiTaskResNet, multi_task_loss
+from grading.network import MISSING_GRADE, Head, MultiTaskResNet, multi_task_loss
 from grading.preprocess import Preprocessing
 from grading.training.augment import augment
 from grading.training.samples import LabelledSlice, Regions
@@ -158,8 +158,14 @@ class Fitting(LightningModule):
         self.validated_at = self.samples_seen
         self.log("validation_loss", multi_task_loss(logits, targets), prog_bar=True)
         for head in HEADS:
+            if bool((targets[head.name] == MISSING_GRADE).all()):
+                continue  # nothing to be right about
             score = multiclass_f1_score(
-                logits[head.name], targets[head.name], head.grades, average="macro"
+                logits[head.name],
+                targets[head.name],
+                head.grades,
+                average="macro",
+                ignore_index=MISSING_GRADE,
             )
             self.validation_macro_f1[head.name] = float(score)
             self.log(f"macro_f1_{head.name}", score, prog_bar=True)
@@ -193,8 +199,9 @@ def fit(
     recipe: Recipe,
     log_folder: Path,
     keep: Callable[[MultiTaskResNet, Progress], None],
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Train a network from random weights.
+    """Train a network from random weights, or from those that ``start`` gives.
 
     Parameters
     ----------
@@ -206,6 +213,8 @@ def fit(
     """
     seed_everything(recipe.seed, workers=True, verbose=False)
     network = MultiTaskResNet(recipe.backbone, HEADS)
+    if start is not None:
+        network.load_state_dict(dict(start))
     network.to(memory_format=torch.channels_last)
     spec = recipe.preprocessing
     training = DataLoader(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from grading.grades import Grade, Region
+from grading.network import MISSING_GRADE
 from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
@@ -27,10 +28,13 @@ SLICES_PER_CALL = 16
 class LabelledSlice:
     """A slice with the grades of LDH, LCCS and LNRC."""
 
-    pixels: NDArray[np.float32] | NDArray[np.uint16]
+    pixels: NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.int16]
     """(rows, columns)."""
     spacing_mm: tuple[float, float]
-    grades: tuple[Grade, Grade, Grade]
+    grades: tuple[Grade | None, Grade | None, Grade | None]
+    """None where nobody graded that finding."""
+    centre: tuple[float, float] | None = None
+    """Row and column of the region's centre; that of the pixels where None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +112,25 @@ class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self._slices)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (1, grid, grid) float32 and (3,) int64: LDH, LCCS, LNRC."""
+        """Return (1, grid, grid) float32 and (3,) int64: LDH, LCCS, LNRC.
+
+        `MISSING_GRADE` stands for a finding that nobody graded.
+        """
         labelled = self._slices[index]
-        rows, columns = labelled.pixels.shape
-        centred = default_region(rows, columns, self._spec)
-        region = self._shifted(centred, labelled.spacing_mm)
+        region = self._shifted(self._region(labelled), labelled.spacing_mm)
         network_input = crop(
             labelled.pixels.astype(np.float32), labelled.spacing_mm, region, self._spec
         )
-        return network_input, torch.tensor([int(grade) for grade in labelled.grades])
+        grades = [MISSING_GRADE if g is None else int(g) for g in labelled.grades]
+        return network_input, torch.tensor(grades)
+
+    def _region(self, labelled: LabelledSlice) -> Region:
+        rows, columns = labelled.pixels.shape
+        region = default_region(rows, columns, self._spec)
+        if labelled.centre is None:
+            return region
+        row, column = labelled.centre
+        return replace(region, row=row, column=column)
 
     def _shifted(self, region: Region, spacing_mm: tuple[float, float]) -> Region:
         if not self._shift_mm:

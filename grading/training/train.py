@@ -1,24 +1,33 @@
-"""Train a bundle on the phantom: draw, fit, keep."""
+"""Train a bundle on the phantom or on a manifest: draw or read, fit, keep."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from grading.bundle import save_bundle
+from grading.bundle import Bundle, save_bundle
 from grading.card import Card, Provenance
+from grading.errors import BundleError
+from grading.evaluation.delimited import CasesError
 from grading.fields import Scalar
 from grading.grades import Basis
 from grading.network import MultiTaskResNet
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
 from grading.training.fit import HEADS, Progress, Recipe, fit
+from grading.training.images import training_slices
+from grading.training.manifest import (
+    Manifest,
+    Origin,
+    Part,
+    sha256_of,
+)
 from grading.training.samples import LabelledSlice, PhantomSet, draw_phantoms
 
 VALIDATION_SLICES = 400
@@ -35,53 +44,135 @@ class Name:
     """What was typed, for the card."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What a network learns from."""
+
+    training: Sequence[LabelledSlice]
+    validation: Sequence[LabelledSlice]
+    words: str
+    """What the slices are, for the card."""
+    basis: Basis
+    start: Bundle | None = None
+    """Whose weights the training starts from; random ones where None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A manifest and the file that it was read from."""
+
+    path: Path
+    manifest: Manifest
+
+
 def train_on_phantom(
-    folder: Path, name: Name, recipe: Recipe, slices: int, workers: int
+    folder: Path,
+    name: Name,
+    recipe: Recipe,
+    slices: int,
+    workers: int,
+    start: Bundle | None = None,
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation.
 
     Raises
     ------
     BundleError
-        The weights do not fit into a bundle.
+        The weights do not fit into a bundle, or those to start from are of another
+        network or another preprocessing.
     """
+    _check_start(start, recipe)
     training = PhantomSet(recipe.seed, Split.TRAINING, slices)
     validation = PhantomSet(
         recipe.seed, Split.VALIDATION, min(slices, VALIDATION_SLICES)
     )
+    lessons = Lessons(
+        list(_with_bar(training, workers)),
+        list(_with_bar(validation, workers)),
+        words=(
+            f"phantom {GENERATOR_VERSION}, {training.domain} domain, "
+            f"{training.prevalence} grades: {training.slices} slices "
+            f"of seed {training.seed}"
+        ),
+        basis=_basis(Origin.PHANTOM, start),
+        start=start,
+    )
+    train(folder, name, recipe, lessons)
+
+
+def train_on_manifest(
+    folder: Path,
+    name: Name,
+    recipe: Recipe,
+    labelled: Labelled,
+    start: Bundle | None = None,
+) -> None:
+    """Write a bundle that has learned from a manifest's training part.
+
+    Raises
+    ------
+    BundleError
+        The weights do not fit into a bundle, or those to start from are of another
+        network or another preprocessing.
+    CasesError
+        Training or validation part are empty, or an image cannot be read.
+    """
+    _check_start(start, recipe)
+    training = _read(labelled, Part.TRAINING, recipe, recipe.shift_mm)
+    validation = _read(labelled, Part.VALIDATION, recipe)
+    manifest = labelled.manifest
+    patients = len({image.patient for image in manifest.part(Part.TRAINING)})
+    lessons = Lessons(
+        training,
+        validation,
+        words=(
+            f"images of {manifest.origin}: {len(training)} slices of {patients} "
+            f"patients, manifest sha256 {sha256_of(labelled.path)}"
+        ),
+        basis=_basis(manifest.origin, start),
+        start=start,
+    )
+    train(folder, name, recipe, lessons)
+
+
+def train(folder: Path, name: Name, recipe: Recipe, lessons: Lessons) -> None:
+    """Write a bundle to ``folder``, and again after each validation."""
 
     def keep(network: MultiTaskResNet, progress: Progress) -> None:
-        card = describe(name, recipe, training, progress)
+        card = describe(name, recipe, lessons, progress)
         save_bundle(folder, network.state_dict(), card)
 
     fit(
-        list(_with_bar(training, workers)),
-        list(_with_bar(validation, workers)),
+        lessons.training,
+        lessons.validation,
         recipe,
         folder.with_name(folder.name + ".log"),
         keep,
+        lessons.start.state_dict if lessons.start else None,
     )
 
 
-def describe(
-    name: Name, recipe: Recipe, training: PhantomSet, progress: Progress
-) -> Card:
+def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -> Card:
     """Return the card of a network as far as the training has come."""
+    words = lessons.words
+    if lessons.start:
+        card = lessons.start.card
+        words += (
+            f"; started from {card.name} {card.version}, weights "
+            f"{card.weights_sha256}, which learned from: "
+            f"{card.provenance.labelled_slices}"
+        )
     return Card(
         name=name.name,
         version=name.version,
-        basis=Basis.PHANTOM,
+        basis=lessons.basis,
         backbone=recipe.backbone,
         heads=HEADS,
         preprocessing=recipe.preprocessing,
         calibration={head.name: 1.0 for head in HEADS},
         provenance=Provenance(
             command=name.command,
-            labelled_slices=(
-                f"phantom {GENERATOR_VERSION}, {training.domain} domain, "
-                f"{training.prevalence} grades: {training.slices} slices "
-                f"of seed {training.seed}"
-            ),
+            labelled_slices=words,
             hardware=_hardware(),
             software=f"Python {platform.python_version()}, torch {torch.__version__}",
             seconds=round(progress.seconds, 1),
@@ -89,6 +180,47 @@ def describe(
             recipe=_recipe(recipe),
         ),
     )
+
+
+def _read(
+    labelled: Labelled, part: Part, recipe: Recipe, shift_mm: float = 0.0
+) -> list[LabelledSlice]:
+    """Read one part of a manifest, which must not be empty."""
+    images = labelled.manifest.part(part)
+    if not images:
+        raise CasesError(
+            labelled.path,
+            None,
+            f"no patient is in its {part} part; import more patients, or fill the "
+            "column `part` of the table of grades",
+        )
+    slices = training_slices(labelled.manifest, images, recipe.preprocessing, shift_mm)
+    return list(tqdm(slices, total=len(images), desc=f"reading the {part} part"))
+
+
+def _check_start(start: Bundle | None, recipe: Recipe) -> None:
+    if start is None:
+        return
+    card = start.card
+    if (card.backbone, card.heads) != (recipe.backbone, HEADS):
+        raise BundleError(
+            f"{start.path} is a {card.backbone} with heads "
+            f"{', '.join(head.name for head in card.heads)}; to start from it, train "
+            f"a {card.backbone} with the three findings"
+        )
+    if card.preprocessing != recipe.preprocessing:
+        raise BundleError(
+            f"{start.path} sees {card.preprocessing}, the training "
+            f"{recipe.preprocessing}; give both the same"
+        )
+
+
+def _basis(origin: Origin, start: Bundle | None) -> Basis:
+    """Return the basis of what has learned from images of this origin."""
+    phantoms_only = origin is Origin.PHANTOM and (
+        start is None or start.card.basis is Basis.PHANTOM
+    )
+    return Basis.PHANTOM if phantoms_only else Basis.UNEVALUATED
 
 
 def _recipe(recipe: Recipe) -> dict[str, Scalar]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,16 @@ import jsonschema
 import pytest
 
 from dicom_node.listing import as_json, as_table
-from grading.grades import FIRST_LINES, Basis, Grading, Level, Plane, Weighting
+from grading.grades import (
+    FIRST_LINES,
+    Basis,
+    Finding,
+    Grading,
+    Level,
+    Plane,
+    StudyGrades,
+    Weighting,
+)
 from tests.dicom_factories import enhanced_mr, mr_series, study_grades
 
 SCHEMA = json.loads(
@@ -90,7 +99,13 @@ def test_further_heads_are_printed_by_their_names() -> None:
 
     jsonschema.validate(content, SCHEMA)
     assert content["slices"][0]["further"] == {
-        "facet": {"grade": 3, "probabilities": [0.1, 0.2, 0.3, 0.4]}
+        "facet": {
+            "grade": 3,
+            "probabilities": [0.1, 0.2, 0.3, 0.4],
+            "temperature": 1.0,
+            "threshold": None,
+            "needs_reader": False,
+        }
     }
 
 
@@ -149,3 +164,38 @@ def test_the_table_shows_grade_and_probability_of_each_finding() -> None:
     assert line.split("slab 1 of 1")[1].split() == [
         "1", "(", "63%)", "2", "(", "80%)", "0", "(", "43%)",
     ]  # fmt: skip
+
+
+def unsure(threshold: float) -> StudyGrades:
+    """Return a study whose LDH alone has a threshold."""
+    graded = study_grades(mr_series(3))
+
+    def with_threshold(grades: Mapping[Finding, Grading]) -> Mapping[Finding, Grading]:
+        ldh = replace(grades[Finding.LDH], temperature=1.5, threshold=threshold)
+        return {**grades, Finding.LDH: ldh}
+
+    return replace(
+        graded,
+        slices=tuple(
+            replace(one, grades=with_threshold(one.grades)) for one in graded.slices
+        ),
+        levels=tuple(
+            replace(one, grades=with_threshold(one.grades)) for one in graded.levels
+        ),
+    )
+
+
+def test_a_grade_below_its_threshold_is_marked_for_a_reader() -> None:
+    content = printed(as_json(unsure(threshold=0.7)))
+
+    jsonschema.validate(content, SCHEMA)
+    grades = content["levels"][0]["grades"]
+    assert grades["LDH"]["needs_reader"] is True
+    assert (grades["LDH"]["temperature"], grades["LDH"]["threshold"]) == (1.5, 0.7)
+    assert grades["LNRC"]["needs_reader"] is False
+
+
+def test_the_table_explains_its_question_mark_and_has_none_without_need() -> None:
+    assert "( 63%)?" in as_table(unsure(threshold=0.7))
+    assert as_table(unsure(threshold=0.7)).endswith("\n? the grade needs a reader")
+    assert "?" not in as_table(unsure(threshold=0.6))

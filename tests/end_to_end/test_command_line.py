@@ -114,6 +114,16 @@ def test_check_config_tries_everything(processes: NodeProcesses) -> None:
     assert "basis phantom" in done.stdout
 
 
+def test_a_node_that_has_graded_nothing_has_nothing_to_export(
+    processes: NodeProcesses, tmp_path: Path
+) -> None:
+    done = processes.run("export-grades", str(tmp_path / "grades.csv"))
+
+    assert done.returncode == 1
+    assert "no study has been graded" in done.stderr
+    assert not (tmp_path / "grades.csv").exists()
+
+
 def test_status_of_an_idle_node_asks_for_nobody(processes: NodeProcesses) -> None:
     text = processes.run("status")
     machine = processes.run("status", "--json", "--check")

@@ -23,6 +23,7 @@ from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding
 from grading.network import Head, MultiTaskResNet
 from grading.preprocess import Preprocessing
+from grading.trust import SiteEvaluation, SiteFigure, Threshold
 
 HEADS = tuple(Head(finding.value, 4) for finding in Finding)
 
@@ -133,9 +134,9 @@ def test_saving_replaces_the_bundle_that_was_there(
 ) -> None:
     (folder / "stray.txt").write_text("left over")
 
-    save_bundle(folder, network.state_dict(), a_card(Basis.SITE))
+    save_bundle(folder, network.state_dict(), a_card(Basis.UNEVALUATED))
 
-    assert load_bundle(folder).card.basis is Basis.SITE
+    assert load_bundle(folder).card.basis is Basis.UNEVALUATED
     assert not (folder / "stray.txt").exists()
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -185,7 +186,10 @@ def put(key: str, value: object) -> Edit:
         (remove("backbone"), "key `backbone` is missing"),
         (put("colour", "blue"), "unknown key `colour`"),
         (put("name", 7), "`name` is 7, expected a string"),
-        (put("basis", "validated"), "`basis` is 'validated', expected phantom or site"),
+        (
+            put("basis", "validated"),
+            "`basis` is 'validated', expected phantom or unevaluated or site",
+        ),
         (put("backbone", "vgg16"), "`backbone` is 'vgg16'"),
         (put("format_version", 99), "`format_version` is 99, expected 1"),
         (put("heads", []), "`heads` is .*, expected LDH, LCCS, LNRC"),
@@ -193,6 +197,20 @@ def put(key: str, value: object) -> Edit:
         (put("heads", "LDH"), "`heads` is 'LDH', expected a list"),
         (put("calibration", {"LDH": 0}), "`calibration` is .* positive"),
         (put("calibration", {"LDH": "warm"}), "`calibration.LDH` is 'warm'"),
+        (
+            put(
+                "thresholds",
+                {
+                    "LDH": {
+                        "probability": 3,
+                        "wanted_accuracy": 0.9,
+                        "share_referred": 0.1,
+                        "slices": 1,
+                    }
+                },
+            ),
+            "`thresholds.LDH.probability` is 3",
+        ),
         (put("files", []), "`files` is empty"),
         (put("weights_sha256", "0" * 64), "`weights_sha256` is 0000"),
         (put("provenance", 3), "provenance is not a JSON object"),
@@ -268,12 +286,78 @@ def test_a_phantoms_bundle_is_used_only_where_that_was_accepted(folder: Path) ->
         accept(bundle, accept_phantom=False)
 
 
-def test_a_sites_own_bundle_needs_no_acceptance(
+def test_a_bundle_that_no_site_has_evaluated_is_no_better_off(
     tmp_path: Path, network: MultiTaskResNet
 ) -> None:
-    save_bundle(tmp_path / "site", network.state_dict(), a_card(Basis.SITE))
+    save_bundle(tmp_path / "new", network.state_dict(), a_card(Basis.UNEVALUATED))
 
-    accept(load_bundle(tmp_path / "site"), accept_phantom=False)
+    with pytest.raises(BundleError, match=r"nobody knows .*`lumbar-grading attest`"):
+        accept(load_bundle(tmp_path / "new"), accept_phantom=False)
+
+
+def attested(card: Card) -> Card:
+    """Return the card as ``attest`` would leave it."""
+    evaluation = SiteEvaluation(
+        person="A. Radiologist",
+        date="2026-11-24",
+        patients="nobody's: this is a test",
+        weights_sha256=card.weights_sha256,
+        calibration_sha256=card.calibration_sha256,
+        slices=3,
+        figures={"LDH": {"accuracy": SiteFigure(0.8, 0.7, 0.9)}},
+    )
+    return replace(
+        card,
+        basis=Basis.SITE,
+        evaluation=evaluation,
+        disclaimer=FIRST_LINES[Basis.SITE],
+    )
+
+
+def test_a_sites_own_bundle_needs_no_acceptance(folder: Path) -> None:
+    card = attested(read_card(folder))
+    write_card(folder, card)
+
+    bundle = load_bundle(folder)
+
+    accept(bundle, accept_phantom=False)
+    assert bundle.card == card
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: replace(card, evaluation=None),
+        lambda card: replace(card, weights_sha256="0" * 64),
+        lambda card: replace(card, calibration={"LDH": 2.0}),
+    ],
+    ids=["no evaluation", "other weights", "other temperatures"],
+)
+def test_an_evaluation_speaks_for_its_own_weights_and_temperatures_only(
+    folder: Path, change: Callable[[Card], Card]
+) -> None:
+    write_card(folder, change(attested(read_card(folder))))
+
+    with pytest.raises(BundleError, match=r"`evaluation` is .* attest"):
+        load_bundle(folder)
+
+
+def test_thresholds_come_back_as_they_were_written(folder: Path) -> None:
+    thresholds = {"LNRC": Threshold(0.6, 0.9, 0.25, slices=120)}
+
+    write_card(folder, replace(read_card(folder), thresholds=thresholds))
+
+    assert read_card(folder).thresholds == thresholds
+
+
+def test_a_card_from_before_thresholds_asks_for_no_reader(folder: Path) -> None:
+    edit_card(folder, remove("thresholds"))
+    edit_card(folder, remove("evaluation"))
+
+    card = load_bundle(folder).card
+
+    assert card.thresholds == {}
+    assert card.evaluation is None
 
 
 def test_a_result_is_added_without_touching_the_weights(folder: Path) -> None:

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from storage.database import Database, migrate, open_database
+from storage.database import Database, _alembic_config, migrate, open_database
 from storage.errors import DatabaseUnreachable
 from storage.tables import metadata
 
@@ -71,3 +72,30 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(unfinished: str) -> 
 
     with closing(open_database(unfinished)) as database:
         assert sa.inspect(database.engine).get_table_names() == ["versions"]
+
+
+def test_grades_from_before_calibration_were_made_at_temperature_1(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/filled.sqlite"
+    upgrade_to(url, "0001")
+    with closing(sa.create_engine(url).connect()) as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO slice_gradings VALUES (1, 0, 'LDH', 0.1, 0.2, 0.3, 0.4)"
+            )
+        )
+        connection.commit()
+
+    migrate(url)
+
+    statement = sa.text("SELECT temperature, threshold FROM slice_gradings")
+    with closing(sa.create_engine(url).connect()) as connection:
+        assert connection.execute(statement).one() == (1.0, None)
+
+
+def upgrade_to(url: str, revision: str) -> None:
+    with sa.create_engine(url).begin() as connection:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

@@ -27,7 +27,7 @@ from storage import jobs, results
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.tables import ResultRow, SliceGradingRow, metadata
-from tests.storage.builders import STUDY, claimed, study_grades
+from tests.storage.builders import STUDY, claimed, graded, study_grades
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 NUMBER = st.floats(allow_nan=False)
@@ -38,7 +38,9 @@ COUNT = st.integers(0, 2**31 - 1)
 def gradings(draw: st.DrawFn) -> Grading:
     weights = draw(st.lists(st.floats(0.001, 1.0), min_size=4, max_size=4))
     p0, p1, p2, p3 = (weight / sum(weights) for weight in weights)
-    return Grading((p0, p1, p2, p3))
+    temperature = draw(st.floats(0.05, 20.0))
+    threshold = draw(st.none() | st.floats(0.0, 2.0))
+    return Grading((p0, p1, p2, p3), temperature, threshold)
 
 
 FINDINGS = st.dictionaries(st.sampled_from(Finding), gradings())
@@ -214,3 +216,16 @@ def test_every_probability_of_every_head_is_kept(database: Database) -> None:
         heads = set(session.scalars(sa.select(SliceGradingRow.head)))
 
     assert heads == {"LDH", "LCCS", "LNRC", "Modic"}
+
+
+def test_every_graded_study_is_named_once_the_first_graded_first(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, "9.9")
+        graded(session, STUDY)
+        graded(session, "9.9", revision=2)
+
+        found = results.graded_studies(session)
+
+    assert found == ["9.9", STUDY]

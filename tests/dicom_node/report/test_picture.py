@@ -126,6 +126,16 @@ def test_a_grade_changes_figure_cells_and_colour() -> None:
     assert count(none, grey) > count(severe, grey)
 
 
+def test_a_grade_that_needs_a_reader_is_marked_and_explained() -> None:
+    sure, unsure = (
+        drawn(mr_series(), with_ldh(Grading((0.4, 0.3, 0.2, 0.1), threshold=threshold)))
+        for threshold in (0.3, 0.5)
+    )
+
+    assert count(unsure, WARNING) > count(sure, WARNING)
+    assert not np.array_equal(sure[-160:], unsure[-160:])
+
+
 def with_ldh(grading: Grading) -> StudyGrades:
     grades = study_grades(mr_series())
     (level,) = grades.levels

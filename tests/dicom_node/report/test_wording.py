@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_node.report.wording import (
     DISCLAIMER,
+    calibration,
     comments_after,
     comments_before,
     picture_notes,
@@ -36,6 +39,43 @@ def test_a_finding_that_was_not_graded_is_said_to_be_so() -> None:
     assert summary_line(graded(LDH=(1, 0, 0, 0))) == (
         "slab 2 of 4: LDH 0 (MSU, 100%); LCCS not graded; LNRC not graded"
     )
+
+
+def unsure(threshold: float) -> LevelGrade:
+    """Return a slab whose LDH has 63 % and a threshold."""
+    level = graded(LDH=(0.07, 0.63, 0.2, 0.1), LCCS=(0.8, 0.2, 0, 0))
+    ldh = replace(level.grades[Finding.LDH], temperature=1.25, threshold=threshold)
+    return replace(level, grades={**level.grades, Finding.LDH: ldh})
+
+
+def test_a_grade_below_its_threshold_is_said_to_need_a_reader() -> None:
+    assert summary_line(unsure(0.7)).startswith(
+        "slab 2 of 4: LDH 1 (MSU, 63%, needs a reader); LCCS 0 (Lee, 80%);"
+    )
+    assert "reader" not in summary_line(unsure(0.63))
+
+
+def test_the_grades_for_a_reader_are_named_before_any_grade() -> None:
+    grades = replace(study_grades(mr_series()), levels=(unsure(0.7), unsure(0.7)))
+
+    (sentence,) = comments_before(grades)[3:]
+    assert sentence == (
+        "The model is too unsure of these grades, they need a reader: "
+        "LDH at slab 2 of 4, slab 2 of 4."
+    )
+
+
+def test_temperature_and_threshold_are_named_where_they_were_fitted() -> None:
+    level = unsure(0.7)
+    every = replace(level.grades[Finding.LDH], threshold=2.0)
+    none = replace(level.grades[Finding.LDH], threshold=0.0)
+
+    ldh = calibration(Finding.LDH, level.grades[Finding.LDH])
+
+    assert ldh == "LDH temperature 1.25, reader below 70%"
+    assert calibration(Finding.LCCS, level.grades[Finding.LCCS]) == ""
+    assert calibration(Finding.LDH, every).endswith("reader for every grade")
+    assert calibration(Finding.LDH, none) == "LDH temperature 1.25"
 
 
 def test_the_basis_of_the_bundle_is_the_very_first_thing_said() -> None:

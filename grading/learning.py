@@ -1,0 +1,183 @@
+"""The verbs ``train`` and ``measure``.
+
+Libraries that the service does without are imported when a verb needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grading import own_data
+from grading.errors import UsageError
+from grading.phantom.ranges import Domain, Prevalence
+
+if TYPE_CHECKING:
+    from grading.bundle import Bundle
+    from grading.preprocess import Preprocessing
+    from grading.training.fit import Recipe
+
+DEFAULT_GRID_PIXELS = 96
+DEFAULT_REGION_MM = 54.0
+"""The canal with its recesses, up to 8 mm off centre, at 0.56 mm per pixel."""
+
+
+def add_train(verb: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``train``."""
+    verb.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    own_data.add_manifest(verb, required=False)
+    verb.add_argument(
+        "--from-bundle", type=Path, metavar="BUNDLE", help="start from its weights"
+    )
+    verb.add_argument(
+        "--samples", type=count, default=24_000, metavar="N", help="without --manifest"
+    )
+    verb.add_argument("--epochs", type=count, default=12, metavar="N")
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--backbone", metavar="NAME", help="resnet50 or resnet18")
+    verb.add_argument("--batch", type=count, default=32, metavar="SLICES")
+    verb.add_argument("--learning-rate", type=float, default=1e-3)
+    verb.add_argument("--grid", type=count, metavar="PIXELS")
+    verb.add_argument("--region-mm", type=float)
+    verb.add_argument(
+        "--minutes", type=float, help="end the training after so long, schedule and all"
+    )
+    verb.add_argument("--name", help="lumbar-phantom or lumbar-own if left out")
+    verb.add_argument("--version", default="1")
+    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
+
+
+def add_measure(verb: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``measure``."""
+    verb.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        help="a bundle's folder; the shipped one if left out",
+    )
+    verb.add_argument("--slices", type=count, default=2000, metavar="N")
+    verb.add_argument("--seed", type=int, default=7)
+    verb.add_argument(
+        "--domain", choices=[domain.value for domain in Domain], default="internal"
+    )
+    verb.add_argument(
+        "--prevalence",
+        choices=[prevalence.value for prevalence in Prevalence],
+        default="balanced",
+    )
+    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
+    verb.add_argument(
+        "--record", action="store_true", help="write the result into the card"
+    )
+
+
+def run_train(arguments: argparse.Namespace) -> str:
+    """Train a bundle and say where it lies.
+
+    Raises
+    ------
+    UsageError
+        No network has the backbone asked for.
+    """
+    from grading.bundle import load_bundle
+    from grading.network import BACKBONES
+    from grading.training.fit import Recipe
+    from grading.training.manifest import read_manifest
+    from grading.training.train import (
+        Labelled,
+        Name,
+        train_on_manifest,
+        train_on_phantom,
+    )
+
+    if arguments.backbone not in (None, *BACKBONES):
+        known = " or ".join(BACKBONES)
+        raise UsageError(f"--backbone {arguments.backbone}: must be {known}")
+    start = load_bundle(arguments.from_bundle) if arguments.from_bundle else None
+    recipe = Recipe(
+        preprocessing=_preprocessing(arguments, start),
+        backbone=arguments.backbone or (start.card.backbone if start else BACKBONES[0]),
+        epochs=arguments.epochs,
+        batch_slices=arguments.batch,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+    )
+    default_name = "lumbar-own" if arguments.manifest else "lumbar-phantom"
+    name = Name(
+        arguments.name or default_name,
+        arguments.version,
+        command=_command(arguments, recipe),
+    )
+    if arguments.manifest:
+        manifest = read_manifest(arguments.manifest, arguments.data_root)
+        labelled = Labelled(arguments.manifest, manifest)
+        train_on_manifest(arguments.out, name, recipe, labelled, start)
+    else:
+        train_on_phantom(
+            arguments.out, name, recipe, arguments.samples, arguments.workers, start
+        )
+    return f"bundle written to {arguments.out}"
+
+
+def _command(arguments: argparse.Namespace, recipe: Recipe) -> str:
+    """Return what would train the bundle again; no path of this machine in it."""
+    labelled = f"--samples {arguments.samples}"
+    words = (
+        "lumbar-grading train --out FOLDER",
+        "--manifest MANIFEST" if arguments.manifest else labelled,
+        "--from-bundle BUNDLE" if arguments.from_bundle else "",
+        f"--epochs {recipe.epochs} --seed {recipe.seed} --backbone {recipe.backbone}",
+        f"--batch {recipe.batch_slices} --learning-rate {recipe.learning_rate}",
+        f"--grid {recipe.preprocessing.grid_pixels}",
+        f"--region-mm {recipe.preprocessing.region_size_mm}",
+        f"--minutes {recipe.minutes:g}" if recipe.minutes else "",
+    )
+    return " ".join(word for word in words if word)
+
+
+def _preprocessing(
+    arguments: argparse.Namespace, start: Bundle | None
+) -> Preprocessing:
+    """Return what was asked for, else that of the bundle to start from."""
+    from grading.preprocess import Preprocessing
+
+    given = {
+        "region_size_mm": arguments.region_mm,
+        "grid_pixels": arguments.grid,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    default = Preprocessing(DEFAULT_REGION_MM, DEFAULT_GRID_PIXELS)
+    return replace(start.card.preprocessing if start else default, **asked)
+
+
+def run_measure(arguments: argparse.Namespace) -> str:
+    """Measure a bundle on phantom slices and return the table."""
+    from grading.bundle import load_bundle, shipped_bundle_path
+    from grading.phantom.slices import Split
+    from grading.training.samples import PhantomSet
+    from grading.training.score import measure_on_phantom, record, table
+
+    bundle = load_bundle(arguments.bundle or shipped_bundle_path())
+    phantoms = PhantomSet(
+        seed=arguments.seed,
+        split=Split.TEST,
+        slices=arguments.slices,
+        domain=Domain(arguments.domain),
+        prevalence=Prevalence(arguments.prevalence),
+    )
+    scores = measure_on_phantom(bundle, phantoms, arguments.workers)
+    if arguments.record:
+        record(bundle, scores, phantoms)
+    return table(scores, bundle)
+
+
+def count(text: str) -> int:
+    """Read a number of at least one from the command line."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

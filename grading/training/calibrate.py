@@ -1,0 +1,159 @@
+"""Make a bundle's probabilities honest, and let it say when it is too unsure.
+
+Fitted on the validation part of a manifest; both hold for patients like those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from grading.bundle import Bundle
+from grading.card import Card
+from grading.evaluation.calibration import (
+    GREATEST_TEMPERATURE,
+    LEAST_TEMPERATURE,
+    fit_temperature,
+    threshold_for,
+)
+from grading.evaluation.delimited import CasesError
+from grading.grades import Basis, Finding
+from grading.training.manifest import Manifest, Part
+from grading.training.predict import Prediction, predictions
+from grading.trust import EVERY_GRADE, Threshold
+
+Floats = NDArray[np.float64]
+
+VERSION_MARK = "+cal."
+"""Between a bundle's version and the hash that tells its calibrations apart."""
+HASH_DIGITS = 8
+NEAR = 1.01
+"""A temperature within one percent of an end of its range is at that end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted for one finding."""
+
+    temperature: float
+    threshold: Threshold
+
+
+def calibrate(
+    bundle: Bundle, manifest: Manifest, accuracy: float
+) -> Mapping[Finding, Calibration]:
+    """Fit temperature and threshold of each finding that the validation part grades.
+
+    Parameters
+    ----------
+    accuracy
+        Wanted share of right grades among those that need no reader.
+
+    Raises
+    ------
+    CasesError
+        The validation part is empty, or an image cannot be read.
+    ValueError
+        The accuracy is not between 0 and 1.
+    """
+    images = manifest.part(Part.VALIDATION)
+    if not images:
+        raise CasesError(
+            manifest.data_root, None, "the manifest has no image in its validation part"
+        )
+    unfitted = replace(bundle, card=replace(bundle.card, calibration={}))
+    predicted = list(predictions(unfitted, manifest, images))
+    return {
+        finding: _calibration(*_pairs(predicted, finding), accuracy)
+        for finding in Finding
+        if any(finding in one.labelled.grades for one in predicted)
+    }
+
+
+def calibrated(card: Card, fitted: Mapping[Finding, Calibration]) -> Card:
+    """Return the card with what was fitted in it.
+
+    The version ends in a hash of temperatures and thresholds, so that grades of two
+    calibrations are never taken for the same model's. What a site has said of the
+    former one no longer holds.
+    """
+    without = card.version.partition(VERSION_MARK)[0]
+    fresh = replace(
+        card,
+        calibration={
+            **card.calibration,
+            **{finding.value: one.temperature for finding, one in fitted.items()},
+        },
+        thresholds={
+            **card.thresholds,
+            **{finding.value: one.threshold for finding, one in fitted.items()},
+        },
+        basis=Basis.UNEVALUATED if card.basis is Basis.SITE else card.basis,
+        evaluation=None,
+        disclaimer="",
+    )
+    mark = f"{VERSION_MARK}{fresh.calibration_sha256[:HASH_DIGITS]}"
+    return replace(fresh, version=without + mark)
+
+
+def table(fitted: Mapping[Finding, Calibration]) -> str:
+    """Return what was fitted as lines for a person."""
+    lines = [
+        f"{'':6}{'slices':>8}{'temperature':>13}{'reader below':>14}{'referred':>10}"
+    ]
+    for finding, one in fitted.items():
+        threshold = one.threshold
+        below = (
+            f"{threshold.probability:.1%}" if threshold.share_referred < 1 else "all"
+        )
+        lines.append(
+            f"{finding:6}{threshold.slices:>8}{one.temperature:>13.3f}{below:>14}"
+            f"{threshold.share_referred:>10.1%}"
+        )
+    extreme = [finding for finding, one in fitted.items() if _at_an_end(one)]
+    if extreme:
+        lines.append(
+            f"The temperature of {', '.join(extreme)} is at the end of its range: the "
+            "validation part is too small, or its grades are all right or all random."
+        )
+    return "\n".join(lines)
+
+
+def _at_an_end(fitted: Calibration) -> bool:
+    low, high = LEAST_TEMPERATURE * NEAR, GREATEST_TEMPERATURE / NEAR
+    return not low < fitted.temperature < high
+
+
+def _pairs(
+    predicted: Sequence[Prediction], finding: Finding
+) -> tuple[Floats, NDArray[np.int8]]:
+    """Return (slices, 4) log-probabilities and (slices,) grades of one finding."""
+    index = list(Finding).index(finding)
+    graded = [one for one in predicted if finding in one.labelled.grades]
+    probabilities = np.stack([one.probabilities[index] for one in graded])
+    grades = [int(one.labelled.grades[finding]) for one in graded]
+    # A probability may be too small for a float, its logarithm must not be infinite.
+    tiny = np.finfo(np.float64).tiny
+    return np.log(np.maximum(probabilities, tiny)), np.array(grades, np.int8)
+
+
+def _calibration(
+    logits: Floats, grades: NDArray[np.int8], accuracy: float
+) -> Calibration:
+    temperature = fit_temperature(logits, grades)
+    probabilities = softmax(logits / temperature, axis=1)
+    try:
+        found = threshold_for(probabilities, grades, accuracy)
+        threshold, share = found.threshold, found.share_referred
+    except ValueError:
+        if not 0 < accuracy <= 1:
+            raise
+        # Not even the surest grades are right often enough: none may stand alone.
+        threshold, share = EVERY_GRADE, 1.0
+    return Calibration(
+        temperature, Threshold(threshold, accuracy, share, slices=len(grades))
+    )

@@ -1,0 +1,123 @@
+"""The images of a manifest: for learning, and as the service would see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+
+from grading.errors import NotGradable
+from grading.evaluation.delimited import CasesError
+from grading.grades import Finding
+from grading.headers import ImageHeader, image_headers
+from grading.preprocess import Preprocessing
+from grading.series import decode
+from grading.training.manifest import LabelledImage, Manifest
+from grading.training.samples import LabelledSlice
+
+RIM_PIXELS = 2
+"""Of the grid, kept around the region: resampling looks one and a half beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """A labelled image with its pixels."""
+
+    labelled: LabelledImage
+    pixels: NDArray[np.float32]
+    """(rows, columns), stored units."""
+    spacing_mm: tuple[float, float]
+
+
+def read_images(
+    manifest: Manifest, images: Sequence[LabelledImage]
+) -> Iterator[ReadImage]:
+    """Read the pixels of some of a manifest's images, a file at a time.
+
+    Raises
+    ------
+    CasesError
+        A file is missing, or no longer holds the image that was imported.
+    """
+    by_file = sorted(images, key=lambda image: (image.file, image.frame))
+    for file, members in groupby(by_file, key=lambda image: image.file):
+        path = manifest.data_root / file
+        try:
+            ds = pydicom.dcmread(path)
+            headers = {header.key.frame: header for header in image_headers(ds)}
+            for image in members:
+                header = headers[image.frame]
+                pixels = decode(ds, image.frame)
+                yield ReadImage(image, pixels, _spacing_mm(image, header))
+        except (OSError, InvalidDicomError, NotGradable, LookupError) as error:
+            raise CasesError(
+                path,
+                None,
+                f"not the image that was imported ({error}); import the archive "
+                "anew, or say with --data-root where it lies now",
+            ) from error
+
+
+def training_slices(
+    manifest: Manifest,
+    images: Sequence[LabelledImage],
+    spec: Preprocessing,
+    shift_mm: float,
+) -> Iterator[LabelledSlice]:
+    """Yield images for learning, cut down to what the network may ever see of them.
+
+    The region lies around the middle of the image's box where somebody drew one, else
+    around the image centre.
+
+    Parameters
+    ----------
+    shift_mm
+        How far the region may be shifted along each axis.
+    """
+    margin_mm = shift_mm + RIM_PIXELS * spec.pitch_mm
+    for read in read_images(manifest, images):
+        yield _cut_down(read, spec.region_size_mm / 2 + margin_mm)
+
+
+def _spacing_mm(image: LabelledImage, header: ImageHeader) -> tuple[float, float]:
+    if header.key.sop_instance_uid != image.sop_instance:
+        raise LookupError(f"it is {header.key.sop_instance_uid}")
+    if header.spacing_mm is None:
+        raise LookupError("it has no pixel spacing")
+    return header.spacing_mm
+
+
+def _cut_down(read: ReadImage, reach_mm: float) -> LabelledSlice:
+    """Keep what lies within ``reach_mm`` of the region's centre along each axis."""
+    rows, columns = read.pixels.shape
+    box = read.labelled.box
+    row, column = box.centre if box else ((rows - 1) / 2, (columns - 1) / 2)
+    first_row, last_row = _kept(row, rows, reach_mm / read.spacing_mm[0])
+    first_column, last_column = _kept(column, columns, reach_mm / read.spacing_mm[1])
+    kept = read.pixels[first_row:last_row, first_column:last_column]
+    grade = read.labelled.grades.get
+    return LabelledSlice(
+        pixels=_compact(kept),
+        spacing_mm=read.spacing_mm,
+        grades=(grade(Finding.LDH), grade(Finding.LCCS), grade(Finding.LNRC)),
+        centre=(row - first_row, column - first_column),
+    )
+
+
+def _kept(centre: float, length: int, reach: float) -> tuple[int, int]:
+    """Return first and one past the last pixel, two more than needed on each side."""
+    first = int(np.floor(centre - reach)) - RIM_PIXELS
+    last = int(np.ceil(centre + reach)) + RIM_PIXELS
+    return max(0, first), min(length, last + 1)
+
+
+def _compact(pixels: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int16]:
+    """Keep whole numbers of 16 bits as such: a training set fits into half the room."""
+    limits = np.iinfo(np.int16)
+    fits = (pixels >= limits.min) & (pixels <= limits.max) & (pixels == np.rint(pixels))
+    return pixels.astype(np.int16) if fits.all() else pixels.copy()

@@ -1,0 +1,1 @@
+"""From a hospital's graded archive to a manifest that can be learned from."""
