@@ -368,23 +368,31 @@ def _visible_nerves(labels: LabelMap) -> dict[str, Mask]:
 
 
 def _anterior_fluid(sac: Mask, nerves: Mapping[str, Mask]) -> Reading:
-    """Return the least fluid in front of a rootlet in the sac's middle half."""
+    """Return the least fluid in front of a rootlet in the sac's middle half.
+
+    The half begins and ends between cells too, so that it may be one wider or less.
+    """
     areas = {name: _area(one) for name, one in nerves.items()}
     certain = [one for name, one in nerves.items() if _is_seen(areas[name].low)]
     likely = [one for name, one in nerves.items() if _is_seen(areas[name].value)]
     every = list(nerves.values())
-    values = [_fluid_before(sac, some) for some in (certain, likely, every)]
-    return Reading(values[1], max(0.0, min(values) - CELL_MM), max(values) + CELL_MM)
+    values = [
+        _fluid_before(sac, some, wider)
+        for wider in (0, -1, 1)
+        for some in (likely, certain, every)
+    ]
+    return Reading(values[0], max(0.0, min(values) - CELL_MM), max(values) + CELL_MM)
 
 
-def _fluid_before(sac: Mask, nerves: Iterable[Mask]) -> float:
+def _fluid_before(sac: Mask, nerves: Iterable[Mask], wider: int = 0) -> float:
     columns = np.flatnonzero(sac.any(axis=0))
     if not len(columns):
         return 0.0
     depth = float(np.nanmax(last_rows(sac) - first_rows(sac)))
     quarter = (columns[-1] - columns[0]) / 4
     middle = np.arange(
-        int(np.ceil(columns[0] + quarter)), int(columns[-1] - quarter) + 1
+        int(np.ceil(columns[0] + quarter)) - wider,
+        int(columns[-1] - quarter) + 1 + wider,
     )
     nerve = np.zeros_like(sac)
     for one in nerves:

@@ -42,7 +42,7 @@ def places(spine: Spine) -> dict[Level, float]:
 
 
 @given(spine=SPINE, domain=DOMAINS, seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_study_has_its_five_series_and_fits_what_scanners_do(
     spine: Spine, domain: Domain, seed: int
 ) -> None:
@@ -59,7 +59,7 @@ def test_every_study_has_its_five_series_and_fits_what_scanners_do(
 
 
 @given(spine=SPINE, domain=DOMAINS, seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_axial_slices_pass_through_the_lowest_three_discs_at_least(
     spine: Spine, domain: Domain, seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_axial_slices_pass_through_the_lowest_three_discs_at_least(
 
 
 @given(spine=SPINE, domain=DOMAINS, seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_slabs_lie_along_their_discs_and_blocks_in_one_direction(
     spine: Spine, domain: Domain, seed: int
 ) -> None:
@@ -91,7 +91,7 @@ def test_slabs_lie_along_their_discs_and_blocks_in_one_direction(
 
 
 @given(spine=SPINE, domain=DOMAINS, seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_sagittal_images_show_t11_to_s2(
     spine: Spine, domain: Domain, seed: int
 ) -> None:
