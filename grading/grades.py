@@ -45,6 +45,13 @@ class Level(StrEnum):
     L5_S1 = "L5/S1"
 
 
+class Side(StrEnum):
+    """The patient's side."""
+
+    RIGHT = "right"
+    LEFT = "left"
+
+
 class Basis(StrEnum):
     """What speaks for a bundle: only a site's own evaluation ever does."""
 
@@ -128,6 +135,40 @@ class SliceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelPoint:
+    """A place on an image, counted from 0 at the centre of the first pixel."""
+
+    row: float
+    column: float
+
+
+@dataclass(frozen=True, slots=True)
+class AxialMarks:
+    """What was found on an axial slice; None where it was not."""
+
+    disc_margin: PixelPoint | None = None
+    """Midpoint of the posterior disc margin."""
+    sac_centre: PixelPoint | None = None
+    facet_right: PixelPoint | None = None
+    """Medial edge of the patient's right facet joint; with the left one's it spans
+    the intra-facet line."""
+    facet_left: PixelPoint | None = None
+
+
+class RegionOrigin(StrEnum):
+    """How a region came to lie where it lies."""
+
+    DRAWN = "drawn"
+    """A person drew it."""
+    LANDMARKS = "landmarks"
+    """Between the landmarks found on this slice."""
+    NEIGHBOURS = "neighbours"
+    """Carried over from slices beside it, for want of landmarks on this one."""
+    CENTRE = "centre"
+    """The image centre, because nothing found the canal: not located."""
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """The square that the network saw, in pixels of the slice it lies on."""
 
@@ -137,8 +178,14 @@ class Region:
     """Centre, counted from 0 at the centre of the first column."""
     size_mm: float
     """Side of the square."""
-    located: bool
-    """False where the centre is the image centre, because nothing found the canal."""
+    origin: RegionOrigin
+    spread_mm: float | None = None
+    """How far several looks at the slice disagreed; None where nobody looked twice."""
+
+    @property
+    def located(self) -> bool:
+        """False where the centre is the image centre."""
+        return self.origin is not RegionOrigin.CENTRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +201,12 @@ class SliceGrade:
     grades: Mapping[Finding, Grading]
     level: Level | None = None
     """None where the level was not determined. Nothing is guessed."""
+    through_disc: bool | None = None
+    """True where the slice passes through a disc and its grades count for the level;
+    None where that was not determined."""
+    roots: Mapping[Side, Grading] = field(default_factory=dict)
+    """LNRC of each side's root; empty where the bundle does not tell sides apart."""
+    marks: AxialMarks = AxialMarks()
     further: Mapping[str, Grading] = field(default_factory=dict)
     """What heads beyond the three findings said, by the name the bundle gives them."""
 
@@ -169,13 +222,36 @@ class LevelGrade:
     key_slice: SliceKey
     """The slice that shows the reported grades best."""
     slices: tuple[SliceKey, ...]
-    """The graded slices, cranial to caudal."""
+    """The slices whose grades count here, cranial to caudal."""
     grades: Mapping[Finding, Grading]
+    """The mean of the slices' probabilities."""
+    worst: Mapping[Finding, SliceKey] = field(default_factory=dict)
+    """The slice with the highest grade of each finding, the most certain of several;
+    empty in results of versions that did not keep it."""
+    roots: Mapping[Side, Grading] = field(default_factory=dict)
+    """The mean for each side's root; empty where the bundle does not tell sides."""
 
     @property
     def name(self) -> str:
         """``L4/L5``, or ``slab 2 of 4`` where the level is not determined."""
         return self.level.value if self.level else f"slab {self.slab} of {self.slabs}"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscMark:
+    """The centre of a disc on a sagittal image."""
+
+    level: Level
+    point: PixelPoint
+
+
+@dataclass(frozen=True, slots=True)
+class SagittalView:
+    """The sagittal image that shows the levels, and where they lie on it."""
+
+    key: SliceKey
+    discs: tuple[DiscMark, ...]
+    """Cranial to caudal."""
 
 
 class Plane(StrEnum):
@@ -232,6 +308,8 @@ class StudyGrades:
     """Cranial to caudal."""
     notes: tuple[str, ...] = ()
     """Sentences for a person: what was not graded, and what to beware of."""
+    sagittal: SagittalView | None = None
+    """None where no sagittal series told the levels."""
 
     def slice_grade(self, key: SliceKey) -> SliceGrade:
         """Return the grade of one slice.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grading.grades import Region
+from grading.grades import Region, RegionOrigin
 
 Interpolation = Literal["linear"]
 """The only interpolation so far; named in the card so that others can follow."""
@@ -65,7 +65,7 @@ def default_region(rows: int, columns: int, spec: Preprocessing) -> Region:
         row=(rows - 1) / 2,
         column=(columns - 1) / 2,
         size_mm=spec.region_size_mm,
-        located=False,
+        origin=RegionOrigin.CENTRE,
     )
 
 

@@ -11,6 +11,7 @@ from grading.grades import (
     LevelGrade,
     ModelIdentity,
     Region,
+    RegionOrigin,
     SliceGrade,
     SliceKey,
     StudyGrades,
@@ -170,7 +171,10 @@ def _slice_grade(row: SliceGradeRow) -> SliceGrade:
         slab=row.slab,
         position_mm=row.position_mm,
         region=Region(
-            row.region_row, row.region_column, row.region_size_mm, row.region_located
+            row.region_row,
+            row.region_column,
+            row.region_size_mm,
+            RegionOrigin.LANDMARKS if row.region_located else RegionOrigin.CENTRE,
         ),
         grades={
             Finding(it.head): it.read_grading() for it in row.gradings if not it.further

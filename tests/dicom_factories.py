@@ -31,6 +31,7 @@ from grading.grades import (
     ModelIdentity,
     Plane,
     Region,
+    RegionOrigin,
     SeriesVerdict,
     SliceGrade,
     SliceKey,
@@ -201,7 +202,12 @@ def _slice_grade(
     key: SliceKey, slab: int, level: Level | None, *, located: bool
 ) -> SliceGrade:
     centre = (SIDE - 1) / 2
-    region = Region(centre, centre, size_mm=48.0, located=located)
+    region = Region(
+        centre,
+        centre,
+        size_mm=48.0,
+        origin=RegionOrigin.LANDMARKS if located else RegionOrigin.CENTRE,
+    )
     return SliceGrade(key, slab, 0.0, region, gradings(slab), level)
 
 

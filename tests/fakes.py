@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from grading.errors import NotGradable
-from grading.grades import LevelGrade, Region, SliceGrade, StudyGrades
+from grading.grades import LevelGrade, Region, RegionOrigin, SliceGrade, StudyGrades
 from grading.headers import ImageHeader
 from grading.levels import Slab, slabs
 from grading.series import gradable_images, group_series, judge
@@ -55,7 +55,7 @@ class SameEverywhere:
 
 def _slice_grade(image: ImageHeader, slab: int, position_mm: float) -> SliceGrade:
     row, column = (image.rows - 1) / 2, (image.columns - 1) / 2
-    region = Region(row, column, REGION_MM, located=False)
+    region = Region(row, column, REGION_MM, origin=RegionOrigin.CENTRE)
     return SliceGrade(image.key, slab, position_mm, region, gradings())
 
 

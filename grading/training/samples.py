@@ -140,5 +140,5 @@ class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             row=region.row + row_mm / spacing_mm[0],
             column=region.column + column_mm / spacing_mm[1],
             size_mm=region.size_mm,
-            located=region.located,
+            origin=region.origin,
         )

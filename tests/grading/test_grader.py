@@ -16,7 +16,16 @@ from grading.bundle import Bundle, load_bundle, save_bundle
 from grading.card import Card, Provenance
 from grading.errors import NotGradable
 from grading.grader import Grader, level_grades, prepare
-from grading.grades import Basis, Finding, Grade, Grading, Region, SliceGrade, SliceKey
+from grading.grades import (
+    Basis,
+    Finding,
+    Grade,
+    Grading,
+    Region,
+    RegionOrigin,
+    SliceGrade,
+    SliceKey,
+)
 from grading.network import Head, MultiTaskResNet
 from grading.preprocess import Preprocessing
 from grading.series import AxialSeries, group_series, load
@@ -293,7 +302,7 @@ def slice_grade(
     number: int, shares: tuple[float, float, float, float], slab: int = 1
 ) -> SliceGrade:
     key = SliceKey("2.25.5", f"2.25.5.{number}")
-    region = Region(1.0, 1.0, 54.0, located=False)
+    region = Region(1.0, 1.0, 54.0, origin=RegionOrigin.CENTRE)
     gradings = {finding: Grading(shares) for finding in Finding}
     return SliceGrade(key, slab, -4.0 * number, region, gradings)
 

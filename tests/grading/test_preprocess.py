@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from grading.grades import Region
+from grading.grades import Region, RegionOrigin
 from grading.preprocess import Preprocessing, crop, default_region, sampling_weights
 
 SPEC = Preprocessing(region_size_mm=24.0, grid_pixels=32)
@@ -30,7 +30,7 @@ def scaled(grid: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def region_at(row: float, column: float) -> Region:
-    return Region(row=row, column=column, size_mm=24.0, located=True)
+    return Region(row=row, column=column, size_mm=24.0, origin=RegionOrigin.LANDMARKS)
 
 
 def test_a_finer_grid_than_the_image_is_bilinear_interpolation() -> None:
@@ -144,7 +144,9 @@ def test_an_image_of_nothing_but_nan_becomes_zero() -> None:
 def test_the_default_region_is_the_image_centre_and_not_located() -> None:
     region = default_region(320, 256, SPEC)
 
-    assert region == Region(row=159.5, column=127.5, size_mm=24.0, located=False)
+    assert region == Region(
+        row=159.5, column=127.5, size_mm=24.0, origin=RegionOrigin.CENTRE
+    )
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (5,), (2, 5, 5)])

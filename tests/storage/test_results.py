@@ -17,6 +17,7 @@ from grading.grades import (
     ModelIdentity,
     Plane,
     Region,
+    RegionOrigin,
     SeriesVerdict,
     SliceGrade,
     SliceKey,
@@ -45,7 +46,8 @@ def gradings(draw: st.DrawFn) -> Grading:
 
 FINDINGS = st.dictionaries(st.sampled_from(Finding), gradings())
 KEYS = st.builds(SliceKey, TEXT, TEXT, COUNT)
-REGIONS = st.builds(Region, NUMBER, NUMBER, NUMBER, st.booleans())
+ORIGINS = st.sampled_from((RegionOrigin.LANDMARKS, RegionOrigin.CENTRE))
+REGIONS = st.builds(Region, NUMBER, NUMBER, NUMBER, ORIGINS)
 LEVELS = st.none() | st.sampled_from(Level)
 VERDICTS = st.builds(
     SeriesVerdict,

@@ -20,6 +20,7 @@ from grading.grades import (
     Level,
     LevelGrade,
     Region,
+    RegionOrigin,
     SliceGrade,
     StudyGrades,
 )
@@ -198,7 +199,10 @@ def studies(draw: st.DrawFn) -> StudyGrades:
             1,
             0.0,
             Region(
-                draw(place), draw(place), draw(st.floats(1, 300)), draw(st.booleans())
+                draw(place),
+                draw(place),
+                draw(st.floats(1, 300)),
+                draw(st.sampled_from(RegionOrigin)),
             ),
             {finding: draw(gradings()) for finding in Finding},
         )
