@@ -294,21 +294,37 @@ def _anterior_fluid_mm(sac: Field, nerves: Sequence[Field]) -> float:
     """Return the least fluid between the sac's front and a rootlet.
 
     Only the middle half of the sac counts: at its corners the front wall bends
-    round to the rootlets of any sac.
+    round to the rootlets of any sac. Its limits lie between the grid's columns, so
+    that a rootlet on one of them counts as far as it reaches in.
     """
-    front, back = first_crossing(sac), last_crossing(sac)
-    held = np.flatnonzero(np.isfinite(front))
-    if not len(held):
+    wall = outline(sac)
+    if not len(wall):
         return 0.0
-    quarter = (held[-1] - held[0]) / 4
-    columns = slice(int(np.ceil(held[0] + quarter)), int(held[-1] - quarter) + 1)
-    depth = float(np.nanmax(back - front))
+    leftmost, rightmost = float(wall[:, 1].min()), float(wall[:, 1].max())
+    quarter = (rightmost - leftmost) / 4
+    limits = np.array([leftmost + quarter, rightmost - quarter])
+    depth = float(np.nanmax(last_crossing(sac) - first_crossing(sac), initial=0.0))
     if not nerves:
         return depth * PITCH_MM
-    together = np.minimum.reduce(list(nerves))
-    gaps = (first_crossing(together) - front)[columns]
-    gaps = gaps[np.isfinite(gaps)]
+    gaps = _gaps_before(np.minimum.reduce(list(nerves)), first_crossing(sac), limits)
     return max(0.0, float(gaps.min(initial=depth))) * PITCH_MM
+
+
+def _gaps_before(
+    nerve: Field, front: NDArray[np.float64], limits: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return gaps from a front, in pixels by column, to an outline between limits."""
+    edge = outline(nerve)
+    columns = np.arange(len(front))
+    at_limits = np.interp(limits, columns, first_crossing(nerve))
+    edge = np.concatenate([edge, np.column_stack([at_limits, limits])])
+    edge = edge[(edge[:, 1] >= limits[0]) & (edge[:, 1] <= limits[1])]
+    edge = edge[np.isfinite(edge[:, 0])]
+    held = np.isfinite(front)
+    gaps: NDArray[np.float64] = edge[:, 0] - np.interp(
+        edge[:, 1], columns[held], front[held]
+    )
+    return gaps
 
 
 def _aggregation(nerves: Sequence[Field], space: DiscSpace, board: _Board) -> float:

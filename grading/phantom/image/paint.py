@@ -6,7 +6,7 @@ seen from the other side: what is hidden costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import takewhile
 
 import numpy as np
@@ -56,10 +56,10 @@ def paint(
     ]
     backdrop = sum(1 for _ in takewhile(lambda one: not one[0].fine, visible))
     for one in reversed(visible[backdrop:]):
-        painter.paint(survey.pieces(*one))
+        painter.paint(survey.find(*one))
     painter.canvas.merge_planes()
     for one in reversed(visible[:backdrop]):
-        painter.paint(survey.pieces(*one))
+        painter.paint(survey.find(*one))
     return painter.canvas.exposure
 
 
@@ -76,11 +76,10 @@ class Painter:
         self._pixel_mm = np.float32(view.pixel_mm)
         self._coarse_edge_mm = np.float32(max(view.pixel_mm, COARSE_EDGE_MM))
 
-    def paint(self, pieces: Iterable[Piece]) -> None:
-        """Lay one surface's parts under what is there."""
-        for piece in pieces:
-            if self.canvas.shows(piece.window):
-                self._paint(piece)
+    def paint(self, piece: Piece | None) -> None:
+        """Lay one surface's parts under what is there, where they would show."""
+        if piece is not None and self.canvas.shows(piece.window):
+            self._paint(piece)
 
     def _paint(self, piece: Piece) -> None:
         shells = piece.surface.shells

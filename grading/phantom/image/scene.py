@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from grading.phantom.image.gathered import gathered
 from grading.phantom.spine.axis import Axis
 from grading.phantom.spine.column import DiscBody
 from grading.phantom.spine.parts import Part, Spine
@@ -70,7 +71,8 @@ def _surfaces(parts: Sequence[Part]) -> Iterator[Surface]:
     for _, group in groupby(parts, key=_alike):
         alike = tuple(group)
         shells = tuple(Shell(part, _bare(part.solid)[1]) for part in alike)
-        yield Surface(_bare(alike[0].solid)[0], shells, alike[0].fine)
+        solid = gathered(_bare(alike[0].solid)[0])
+        yield Surface(solid, shells, alike[0].fine)
 
 
 def _widest(surface: Surface) -> Part:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grading.phantom.image.canvas import Window
+from grading.phantom.image.gathered import Sides, span, spans, windows
 from grading.phantom.image.lattice import Field, enlarge, knots
 from grading.phantom.image.scene import Surface
 from grading.phantom.image.view import View
@@ -25,17 +25,10 @@ FINE_SHARE = 1 / 16
 """The same over its smaller side. What is small or has kinks is read at every pixel."""
 OVERSTATED = 1.6
 """By what first-order distances may exceed true ones, a step from a surface."""
-TILE_MM = 64.0
-"""Surfaces made of many solids are worked through in tiles: each asks but a few."""
 SMALL_POINTS = 100
 """Surfaces that fill fewer points of the survey are worked out without one."""
 
 EMPTY = np.empty((0, 0), np.float32)
-
-Frame = tuple[slice, slice]
-"""Rows and columns of the survey."""
-Sides = NDArray[np.float32]
-"""(..., 3, 2): x, y and s of cuboids, from and to, in mm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,23 +68,14 @@ class Survey:
         farthest_mm = np.hypot(np.sqrt(0.5) * self._step_mm, view.reach_mm)
         self._near_mm = OVERSTATED * float(farthest_mm)
         self._at = view.knots(self._stride)
-        coordinates = np.stack([self._at.x, self._at.y, self._at.s])
-        self._spans = tuple(
-            (coordinates.min(axis=axis), coordinates.max(axis=axis)) for axis in (2, 1)
-        )
+        self._spans = spans(self._at)
 
-    def frames(self, boxes: Sides) -> Iterator[tuple[int, Frame]]:
+    def frames(self, boxes: Sides) -> Iterator[tuple[int, Window]]:
         """Yield, by their index, the parts of the survey that cuboids can lie near."""
-        low, high = boxes[:, :, :1] - self._near_mm, boxes[:, :, 1:] + self._near_mm
-        rows, columns = (
-            np.asarray(((most > low) & (least < high)).all(axis=1))
-            for least, most in self._spans
-        )
-        for index in np.flatnonzero(rows.any(axis=1) & columns.any(axis=1)):
-            yield int(index), _span(rows[index], columns[index])
+        return windows(boxes, self._spans, self._near_mm)
 
-    def pieces(self, surface: Surface, box: Sides, frame: Frame) -> Iterator[Piece]:
-        """Yield where the surface lies; its windows never overlap.
+    def find(self, surface: Surface, box: Sides, frame: Window) -> Piece | None:
+        """Return where on the slice a surface lies, None if it does not.
 
         Parameters
         ----------
@@ -104,30 +88,25 @@ class Survey:
             box = self._stretch(surface.solid, frame, surface.grown_mm)
             narrowed = _held(self._at, frame, box, self._near_mm)
             if narrowed is None:
-                return
+                return None
             frame = narrowed
         if surface.fine and prod(_shape(frame)) < SMALL_POINTS:
             margin_mm = self._view.pixel_mm + self._view.reach_mm
             window = _held(self._view.centre(), self._window(frame), box, margin_mm)
-            if window is not None:
-                yield Piece(surface, window, EMPTY, self._near_mm, 0.0)
-            return
-        size_mm = min(_shape(frame)) * self._step_mm - 2 * self._near_mm
-        whole = surface.smooth or not surface.fine
-        for tile in [frame] if whole else self._tiles(frame):
-            piece = self._piece(surface, tile, size_mm)
-            if piece is not None:
-                yield piece
+            if window is None:
+                return None
+            return Piece(surface, window, EMPTY, self._near_mm, 0.0)
+        return self._surveyed(surface, frame)
 
-    def _piece(self, surface: Surface, tile: Frame, size_mm: float) -> Piece | None:
-        """Return what of a surface lies on a tile, as far as a survey can tell."""
-        depth = np.asarray(surface.solid.distance(self._at[tile]), np.float32)
+    def _surveyed(self, surface: Surface, frame: Window) -> Piece | None:
+        depth = np.asarray(surface.solid.distance(self._at[frame]), np.float32)
         near = depth < self._near_mm + surface.grown_mm
         rows, columns = np.asarray(near.any(axis=1)), np.asarray(near.any(axis=0))
         if not rows.any():
             return None
-        found = _grown(_span(rows, columns), depth.shape)
-        window = self._window(_within(tile, found))
+        found = _grown(span(rows, columns), depth.shape)
+        window = self._window(_within(frame, found))
+        size_mm = min(depth.shape) * self._step_mm - 2 * self._near_mm
         return Piece(surface, window, depth[found], self._near_mm, size_mm)
 
     def spread(self, piece: Piece, values: Field) -> Field:
@@ -136,31 +115,17 @@ class Survey:
         return enlarge(values, self._stride)[np.newaxis, :rows, :columns]
 
     def fine_distance(self, piece: Piece) -> Field:
-        """Return the distance at each pixel of each plane, (planes, rows, columns).
-
-        Where it has kinks it is worked out for each pixel of the central plane; how it
-        changes towards the other planes is smooth enough to be interpolated.
-        """
+        """Return the distance at each pixel of each plane, (planes, rows, columns)."""
+        step_mm = min(FINE_MM, FINE_SHARE * piece.size_mm)
+        stride = self._view.stride(step_mm) if piece.surface.smooth else 1
         rows, columns = piece.shape
-        stride = self._view.stride(min(FINE_MM, FINE_SHARE * piece.size_mm))
-        lattice = _lattice(piece.window, stride)
-        solid = piece.surface.solid
-        if stride == 1 or piece.surface.smooth:
-            distance = np.asarray(
-                solid.distance(self._view.at[:, *lattice]), np.float32
-            )
-            return enlarge(distance, stride)[:, :rows, :columns]
-        planes = self._view.planes
-        every = _lattice(piece.window, stride, every=True)
-        central = self._view.at[planes // 2, *every]
-        exact = np.asarray(solid.distance(central), np.float32)
-        outer = [plane for plane in range(planes) if plane != planes // 2]
-        change = np.zeros((planes, *exact[::stride, ::stride].shape), np.float32)
-        change[outer] = solid.distance(self._view.at[outer, *lattice])
-        change[outer] -= exact[::stride, ::stride]
-        return (exact + enlarge(change, stride))[:, :rows, :columns]
+        at = self._view.at[
+            :, _lattice(piece.window[0], stride), _lattice(piece.window[1], stride)
+        ]
+        distance = np.asarray(piece.surface.solid.distance(at), np.float32)
+        return enlarge(distance, stride)[:, :rows, :columns]
 
-    def _stretch(self, tube: Tube, frame: Frame, grown_mm: float) -> Sides:
+    def _stretch(self, tube: Tube, frame: Window, grown_mm: float) -> Sides:
         """Return the cuboid around the part of a tube that the slice can cross."""
         s = self._at.s[frame]
         low_mm, high_mm = (
@@ -184,20 +149,7 @@ class Survey:
             np.float32,
         ) + np.array([-grown_mm, grown_mm], np.float32)
 
-    def _tiles(self, frame: Frame) -> Iterator[Frame]:
-        """Yield the tiles of a frame; neighbours share their rims."""
-        size = max(2, round(TILE_MM / self._step_mm))
-        rows, columns = frame
-        for top in range(rows.start, max(rows.start + 1, rows.stop - 1), size):
-            for left in range(
-                columns.start, max(columns.start + 1, columns.stop - 1), size
-            ):
-                yield (
-                    slice(top, min(top + size + 1, rows.stop)),
-                    slice(left, min(left + size + 1, columns.stop)),
-                )
-
-    def _window(self, frame: Frame) -> Window:
+    def _window(self, frame: Window) -> Window:
         """Return the pixels between points; those on the last ones belong further."""
         rows, columns = (
             slice(
@@ -211,49 +163,28 @@ class Survey:
         return rows, columns
 
 
-def _shape(frame: Frame) -> tuple[int, int]:
+def _lattice(pixels: slice, stride: int) -> slice:
+    """Return every so many pixels, from the first to the last or beyond."""
+    reach = stride * (knots(pixels.stop - pixels.start, stride) - 1) + 1
+    return slice(pixels.start, pixels.start + reach, stride)
+
+
+def _shape(frame: Window) -> tuple[int, int]:
     rows, columns = frame
     return rows.stop - rows.start, columns.stop - columns.start
 
 
-def _lattice(window: Window, stride: int, *, every: bool = False) -> Window:
-    """Return pixels from a window's first on, so far that lattices end on the last.
-
-    Parameters
-    ----------
-    every
-        All of them, instead of one per stride.
-    """
-    rows, columns = (
-        slice(
-            one.start,
-            one.start + stride * (knots(one.stop - one.start, stride) - 1) + 1,
-            1 if every else stride,
-        )
-        for one in window
-    )
-    return rows, columns
-
-
-def _held(at: Place, frame: Frame, box: Sides, margin_mm: float) -> Frame | None:
+def _held(at: Place, frame: Window, box: Sides, margin_mm: float) -> Window | None:
     """Return the part of a frame whose points lie in a cuboid or near it."""
     part = at[frame]
     near = np.ones(part.shape, np.bool_)
     for values, (low, high) in zip((part.x, part.y, part.s), box, strict=True):
         near &= (values > low - margin_mm) & (values < high + margin_mm)
     rows, columns = np.asarray(near.any(axis=1)), np.asarray(near.any(axis=0))
-    return _within(frame, _span(rows, columns)) if rows.any() else None
+    return _within(frame, span(rows, columns)) if rows.any() else None
 
 
-def _span(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Frame:
-    """Return the rows and columns from the first to the last that is true."""
-    return (
-        slice(int(rows.argmax()), len(rows) - int(rows[::-1].argmax())),
-        slice(int(columns.argmax()), len(columns) - int(columns[::-1].argmax())),
-    )
-
-
-def _grown(frame: Frame, shape: tuple[int, ...]) -> Frame:
+def _grown(frame: Window, shape: tuple[int, ...]) -> Window:
     """Return a frame with one point more on each side, where there is one."""
     rows, columns = (
         slice(max(one.start - 1, 0), min(one.stop + 1, count))
@@ -262,7 +193,7 @@ def _grown(frame: Frame, shape: tuple[int, ...]) -> Frame:
     return rows, columns
 
 
-def _within(frame: Frame, inner: Frame) -> Frame:
+def _within(frame: Window, inner: Window) -> Window:
     """Return a part of a frame, given by its rows and columns in it."""
     rows, columns = (
         slice(one.start + part.start, one.start + part.stop)

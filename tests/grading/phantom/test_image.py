@@ -347,7 +347,7 @@ def test_a_bone_is_a_dark_shell_around_its_marrow() -> None:
     assert row[48] > 5 * row[48 + 22] > 0
 
 
-def test_surfaces_worked_through_in_tiles_leave_no_seams() -> None:
+def test_a_surface_of_many_solids_leaves_no_seams() -> None:
     solid = Whole((column(70, 65, drift_mm=20), column(12, 72)))
 
     found = painted([part(Tissue.LIGAMENT, solid)], axial(pixels=300))
