@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -20,11 +20,15 @@ from safetensors.torch import save as save_safetensors
 from grading.card import Card, WeightFile, read_card, write_card
 from grading.errors import BundleError
 from grading.grades import Basis, ModelIdentity
+from grading.landmarks.locator import HeatmapLocator
+from grading.landmarks.network import LandmarkNetwork
 from grading.network import MultiTaskResNet
 
 LARGEST_FILE_BYTES = 16_000_000
 LARGEST_BUNDLE_BYTES = 50_000_000
 
+LANDMARKS = "landmarks."
+"""Before the names of the landmark networks' weights."""
 RUNNING_STATISTICS = ("running_mean", "running_var")
 """Kept in float32: a variance can exceed what half precision holds."""
 
@@ -37,6 +41,9 @@ class Bundle:
     state_dict: Mapping[str, torch.Tensor]
     """Float32, by the names of `grading.network.MultiTaskResNet`."""
     path: Path
+    landmarks: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """Float32, by the names of `grading.landmarks.network.LandmarkNetwork` after
+    ``landmarks.axial.`` or ``landmarks.sagittal.``; empty where there are none."""
 
     @property
     def identity(self) -> ModelIdentity:
@@ -111,8 +118,13 @@ def load_bundle(folder: Path) -> Bundle:
             f"{folder / 'card.json'}: `weights_sha256` is {card.weights_sha256}, but "
             f"the files together have {every_file.hexdigest()}; install the bundle anew"
         )
-    _check_fit(card, state_dict, folder)
-    return Bundle(card=card, state_dict=state_dict, path=folder)
+    landmarks = {
+        name: state_dict.pop(name)
+        for name in list(state_dict)
+        if name.startswith(LANDMARKS)
+    }
+    _check_fit(card, state_dict | landmarks, folder)
+    return Bundle(card, state_dict, folder, landmarks)
 
 
 def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> Card:
@@ -155,6 +167,38 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     return read_card(folder)
 
 
+def landmark_weights(
+    axial: LandmarkNetwork, sagittal: LandmarkNetwork
+) -> dict[str, torch.Tensor]:
+    """Return both networks' weights under the names that a bundle keeps them by."""
+    return {
+        f"{LANDMARKS}{plane}.{name}": tensor
+        for plane, network in (("axial", axial), ("sagittal", sagittal))
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def locator_of(bundle: Bundle, device: torch.device) -> HeatmapLocator | None:
+    """Return what finds landmarks with a bundle's networks, None where it has none."""
+    card = bundle.card.landmarks
+    if card is None:
+        return None
+    networks = []
+    for plane, spec in (("axial", card.axial), ("sagittal", card.sagittal)):
+        prefix = f"{LANDMARKS}{plane}."
+        network = LandmarkNetwork(spec)
+        network.load_state_dict(
+            {
+                name.removeprefix(prefix): tensor
+                for name, tensor in bundle.landmarks.items()
+                if name.startswith(prefix)
+            }
+        )
+        networks.append((spec, network))
+    axial, sagittal = networks
+    return HeatmapLocator(axial, sagittal, device)
+
+
 def _verified(folder: Path, file: WeightFile) -> bytes:
     path = folder / file.name
     cure = "install the bundle anew"
@@ -190,9 +234,14 @@ def _tensors(path: Path, content: bytes) -> dict[str, torch.Tensor]:
 def _check_fit(
     card: Card, state_dict: Mapping[str, torch.Tensor], folder: Path
 ) -> None:
-    """Refuse weights that are not those of the network on the card."""
+    """Refuse weights that are not those of the networks on the card."""
     with torch.device("meta"):
-        expected = MultiTaskResNet(card.backbone, card.heads).state_dict()
+        expected = dict(MultiTaskResNet(card.backbone, card.heads).state_dict())
+        if card.landmarks:
+            expected |= landmark_weights(
+                LandmarkNetwork(card.landmarks.axial),
+                LandmarkNetwork(card.landmarks.sagittal),
+            )
     for name in sorted(expected.keys() ^ state_dict.keys()):
         where = "missing" if name in expected else "unknown"
         raise BundleError(

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from grading.errors import BundleError
-from grading.fields import Fields, Scalar
+from grading.fields import Fields
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.landmarks.card import LandmarkCard, read_landmark_card
 from grading.network import BACKBONES, Head
 from grading.preprocess import Preprocessing
+from grading.provenance import Provenance, read_provenance
 from grading.trust import (
     SiteEvaluation,
     Threshold,
@@ -38,21 +40,6 @@ class WeightFile:
     """Inside the bundle's folder."""
     sha256: str
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where the weights come from."""
-
-    command: str
-    """What would train them again, up to the machine's arithmetic."""
-    labelled_slices: str
-    """What they learned from, with the seeds and the generator's version."""
-    hardware: str
-    software: str
-    seconds: float
-    samples_seen: int
-    recipe: Mapping[str, Scalar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +66,8 @@ class Card:
     heads: tuple[Head, ...]
     preprocessing: Preprocessing
     provenance: Provenance
+    landmarks: LandmarkCard | None = None
+    """None where the bundle finds no landmarks: regions lie at the image centre."""
     calibration: Mapping[str, float] = field(default_factory=dict)
     """Temperature by head, 1 where none was fitted."""
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
@@ -158,7 +147,8 @@ def _card(fields: Fields) -> Card:
         evaluation=read_evaluation(fields.optional_fields("evaluation")),
         files=tuple(_weight_file(one) for one in fields.each("files")),
         weights_sha256=fields.text("weights_sha256"),
-        provenance=_provenance(fields.fields("provenance")),
+        provenance=read_provenance(fields.fields("provenance")),
+        landmarks=read_landmark_card(fields.optional_fields("landmarks")),
         results=tuple(_result(one) for one in fields.each("results")),
     )
     fields.end()
@@ -247,20 +237,6 @@ def _weight_file(fields: Fields) -> WeightFile:
     file = WeightFile(name, fields.text("sha256"), fields.whole("size_bytes"))
     fields.end()
     return file
-
-
-def _provenance(fields: Fields) -> Provenance:
-    provenance = Provenance(
-        command=fields.text("command"),
-        labelled_slices=fields.text("labelled_slices"),
-        hardware=fields.text("hardware"),
-        software=fields.text("software"),
-        seconds=fields.number("seconds"),
-        samples_seen=fields.whole("samples_seen"),
-        recipe=fields.fields("recipe").scalars(),
-    )
-    fields.end()
-    return provenance
 
 
 def _result(fields: Fields) -> Result:

@@ -65,6 +65,13 @@ class Fields:
             for i, one in enumerate(value)
         ]
 
+    def wholes(self, key: str) -> list[int]:
+        """Take a list of whole numbers."""
+        value = self._take(key)
+        if not isinstance(value, list) or any(type(one) is not int for one in value):
+            raise self.wrong(key, value, "a list of whole numbers")
+        return value
+
     def numbers(self) -> dict[str, float]:
         """Take all that is left as numbers by name."""
         return {key: self.number(key) for key in list(self._left)}

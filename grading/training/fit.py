@@ -226,7 +226,7 @@ def fit(
     validating = DataLoader(Regions(validation, spec), batch_size=recipe.batch_slices)
     fitting = Fitting(network, recipe, steps=len(training) * recipe.epochs)
     with warnings.catch_warnings():
-        _silence_advice()
+        silence_advice()
         trainer = Trainer(
             accelerator="auto",
             devices=1,
@@ -249,7 +249,7 @@ def _by_head(grades: torch.Tensor) -> dict[str, torch.Tensor]:
     return {head.name: grades[:, i] for i, head in enumerate(HEADS)}
 
 
-def _silence_advice() -> None:
+def silence_advice() -> None:
     """Keep Lightning from advertising and from advising more loader workers.
 
     Samples are cut in the training process on purpose: the slices are in memory

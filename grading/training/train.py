@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from grading.bundle import Bundle, save_bundle
-from grading.card import Card, Provenance
+from grading.card import Card
 from grading.errors import BundleError
 from grading.evaluation.delimited import CasesError
 from grading.fields import Scalar
@@ -20,6 +20,7 @@ from grading.grades import Basis
 from grading.network import MultiTaskResNet
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
+from grading.provenance import Provenance
 from grading.training.fit import HEADS, Progress, Recipe, fit
 from grading.training.images import training_slices
 from grading.training.manifest import (

@@ -18,11 +18,12 @@ from grading.bundle import (
     save_bundle,
     shipped_bundle_path,
 )
-from grading.card import Card, Provenance, Result, read_card, write_card
+from grading.card import Card, Result, read_card, write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding
 from grading.network import Head, MultiTaskResNet
 from grading.preprocess import Preprocessing
+from grading.provenance import Provenance
 from grading.trust import SiteEvaluation, SiteFigure, Threshold
 
 HEADS = tuple(Head(finding.value, 4) for finding in Finding)

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from torch import nn
 
 from grading.bundle import Bundle, load_bundle, save_bundle
-from grading.card import Card, Provenance
+from grading.card import Card
 from grading.errors import NotGradable
 from grading.grader import Grader, level_grades, prepare
 from grading.grades import (
@@ -28,6 +28,7 @@ from grading.grades import (
 )
 from grading.network import Head, MultiTaskResNet
 from grading.preprocess import Preprocessing
+from grading.provenance import Provenance
 from grading.series import AxialSeries, group_series, load
 from grading.training.samples import LabelledSlice, Regions
 from tests.dicom_factories import enhanced_mr, mr_series

@@ -1,0 +1,59 @@
+"""What a bundle's card says of its landmark networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grading.fields import Fields
+from grading.landmarks.network import LandmarkSpec
+from grading.provenance import Provenance, read_provenance
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkCard:
+    """Two networks, what they learned from, and when they are believed."""
+
+    axial: LandmarkSpec
+    sagittal: LandmarkSpec
+    largest_spread_mm: float
+    """Looks at a slice that disagree by more have found nothing on it."""
+    provenance: Provenance
+    errors_mm: Mapping[str, float] = field(default_factory=dict)
+    """Median error on validation slices, by point."""
+
+
+def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
+    """Read what a card says of landmarks, None where it says nothing."""
+    if fields is None:
+        return None
+    card = LandmarkCard(
+        axial=_spec("axial", fields),
+        sagittal=_spec("sagittal", fields),
+        largest_spread_mm=fields.number("largest_spread_mm"),
+        provenance=read_provenance(fields.fields("provenance")),
+        errors_mm=fields.fields("errors_mm").numbers(),
+    )
+    fields.end()
+    if card.largest_spread_mm <= 0:
+        raise fields.wrong(
+            "largest_spread_mm", card.largest_spread_mm, "a positive length"
+        )
+    return card
+
+
+def _spec(key: str, card: Fields) -> LandmarkSpec:
+    fields = card.fields(key)
+    try:
+        spec = LandmarkSpec(
+            size_mm=fields.number("size_mm"),
+            grid_pixels=fields.whole("grid_pixels"),
+            widths=tuple(fields.wholes("widths")),
+            points=fields.whole("points"),
+            flags=fields.whole("flags"),
+            many=fields.whole("many"),
+        )
+    except ValueError as error:
+        raise card.wrong(key, str(error), "a network that can be built") from error
+    fields.end()
+    return spec
