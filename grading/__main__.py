@@ -37,6 +37,20 @@ class Verb:
 VERBS = (
     Verb("train", "train a bundle", learning.add_train, learning.run_train, "train"),
     Verb(
+        "landmarks",
+        "train a bundle's landmark networks",
+        learning.add_landmarks,
+        learning.run_landmarks,
+        "train",
+    ),
+    Verb(
+        "lessons",
+        "draw phantom patients to learn from",
+        drawing.add_lessons,
+        drawing.run_lessons,
+        "train",
+    ),
+    Verb(
         "measure",
         "measure a bundle on the phantom",
         learning.add_measure,

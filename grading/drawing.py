@@ -1,4 +1,4 @@
-"""The verbs ``phantom`` and ``phantom-sheet``: studies and pictures to look at."""
+"""The verbs ``phantom``, ``phantom-sheet`` and ``lessons``: what the phantom gives."""
 
 from __future__ import annotations
 
@@ -36,6 +36,40 @@ def add_sheet(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--domain", choices=[domain.value for domain in Domain], default="internal"
     )
+
+
+def add_lessons(verb: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``lessons``."""
+    verb.add_argument("out", type=Path, metavar="OUT")
+    verb.add_argument("--patients", type=count, required=True, metavar="N")
+    verb.add_argument(
+        "--validation", type=count, default=24, metavar="N", help="more of them"
+    )
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument(
+        "--domain", choices=[domain.value for domain in Domain], default="internal"
+    )
+    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
+
+
+def run_lessons(arguments: argparse.Namespace) -> str:
+    """Draw patients to learn from and say where they lie.
+
+    Those that a folder already holds are not drawn again, so that a drawing that was
+    interrupted goes on.
+    """
+    from grading.phantom.slices import Split
+    from grading.training.lessons.draw import PatientSet
+    from grading.training.lessons.keep import draw_to
+
+    drawn = 0
+    for split, patients in (
+        (Split.TRAINING, arguments.patients),
+        (Split.VALIDATION, arguments.validation),
+    ):
+        wanted = PatientSet(arguments.seed, split, patients, Domain(arguments.domain))
+        drawn += draw_to(arguments.out / split.name.lower(), wanted, arguments.workers)
+    return f"{drawn} patients drawn to {arguments.out}"
 
 
 def run_phantom(arguments: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""The verbs ``train`` and ``measure``.
+"""The verbs ``train``, ``landmarks`` and ``measure``.
 
 Libraries that the service does without are imported when a verb needs them.
 """
@@ -18,7 +18,7 @@ from grading.phantom.ranges import Domain, Prevalence
 if TYPE_CHECKING:
     from grading.bundle import Bundle
     from grading.preprocess import Preprocessing
-    from grading.training.fit import Recipe
+    from grading.training.recipe import Recipe
 
 DEFAULT_GRID_PIXELS = 96
 DEFAULT_REGION_MM = 54.0
@@ -29,17 +29,32 @@ def add_train(verb: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     verb.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     own_data.add_manifest(verb, required=False)
-    verb.add_argument(
+    begin = verb.add_mutually_exclusive_group()
+    begin.add_argument(
         "--from-bundle", type=Path, metavar="BUNDLE", help="start from its weights"
     )
-    verb.add_argument(
-        "--samples", type=count, default=24_000, metavar="N", help="without --manifest"
+    begin.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="start from a torchvision ResNet's state dict",
     )
-    verb.add_argument("--epochs", type=count, default=12, metavar="N")
+    verb.add_argument(
+        "--lessons",
+        type=Path,
+        metavar="FOLDER",
+        help="phantom patients that `lessons` wrote; drawn anew if left out",
+    )
+    verb.add_argument(
+        "--patients", type=count, default=1600, metavar="N", help="drawn anew"
+    )
+    verb.add_argument("--recipe", choices=["best", "paper"], default="best")
+    verb.add_argument("--epochs", type=count, metavar="N")
     verb.add_argument("--seed", type=int, default=1)
     verb.add_argument("--backbone", metavar="NAME", help="resnet50 or resnet18")
-    verb.add_argument("--batch", type=count, default=32, metavar="SLICES")
-    verb.add_argument("--learning-rate", type=float, default=1e-3)
+    verb.add_argument("--batch", type=count, metavar="SLICES")
+    verb.add_argument("--learning-rate", type=float)
+    verb.add_argument("--balance", type=float, help="0 to 1: rare grades more often")
     verb.add_argument("--grid", type=count, metavar="PIXELS")
     verb.add_argument("--region-mm", type=float)
     verb.add_argument(
@@ -48,6 +63,20 @@ def add_train(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--name", help="lumbar-phantom or lumbar-own if left out")
     verb.add_argument("--version", default="1")
     verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
+
+
+def add_landmarks(verb: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``landmarks``."""
+    verb.add_argument("bundle", type=Path, help="the bundle that receives them")
+    verb.add_argument("--lessons", type=Path, required=True, metavar="FOLDER")
+    verb.add_argument("--steps", type=count, default=6000, metavar="N")
+    verb.add_argument("--batch", type=count, default=16, metavar="LOOKS")
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument(
+        "--minutes",
+        type=float,
+        help="end each training after so long",
+    )
 
 
 def add_measure(verb: argparse.ArgumentParser) -> None:
@@ -84,11 +113,12 @@ def run_train(arguments: argparse.Namespace) -> str:
     """
     from grading.bundle import load_bundle
     from grading.network import BACKBONES
-    from grading.training.fit import Recipe
     from grading.training.manifest import read_manifest
+    from grading.training.starting import start_from_bundle, start_from_file
     from grading.training.train import (
         Labelled,
         Name,
+        Phantom,
         train_on_manifest,
         train_on_phantom,
     )
@@ -96,16 +126,11 @@ def run_train(arguments: argparse.Namespace) -> str:
     if arguments.backbone not in (None, *BACKBONES):
         known = " or ".join(BACKBONES)
         raise UsageError(f"--backbone {arguments.backbone}: must be {known}")
-    start = load_bundle(arguments.from_bundle) if arguments.from_bundle else None
-    recipe = Recipe(
-        preprocessing=_preprocessing(arguments, start),
-        backbone=arguments.backbone or (start.card.backbone if start else BACKBONES[0]),
-        epochs=arguments.epochs,
-        batch_slices=arguments.batch,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-        minutes=arguments.minutes,
-    )
+    bundle = load_bundle(arguments.from_bundle) if arguments.from_bundle else None
+    recipe = _recipe(arguments, bundle)
+    start = start_from_bundle(bundle) if bundle else None
+    if arguments.weights:
+        start = start_from_file(arguments.weights)
     default_name = "lumbar-own" if arguments.manifest else "lumbar-phantom"
     name = Name(
         arguments.name or default_name,
@@ -117,19 +142,68 @@ def run_train(arguments: argparse.Namespace) -> str:
         labelled = Labelled(arguments.manifest, manifest)
         train_on_manifest(arguments.out, name, recipe, labelled, start)
     else:
-        train_on_phantom(
-            arguments.out, name, recipe, arguments.samples, arguments.workers, start
+        phantom = Phantom(
+            arguments.patients, arguments.seed, arguments.workers, arguments.lessons
         )
+        train_on_phantom(arguments.out, name, recipe, phantom, start)
     return f"bundle written to {arguments.out}"
+
+
+def run_landmarks(arguments: argparse.Namespace) -> str:
+    """Train a bundle's landmark networks and say how near they come."""
+    from grading.bundle import load_bundle
+    from grading.training.fit_landmarks import LandmarkRecipe
+    from grading.training.train_landmarks import train_landmarks
+
+    recipe = LandmarkRecipe(
+        steps=arguments.steps,
+        batch_looks=arguments.batch,
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+    )
+    minutes = f" --minutes {recipe.minutes:g}" if recipe.minutes else ""
+    command = (
+        "lumbar-grading landmarks BUNDLE --lessons FOLDER "
+        f"--steps {recipe.steps} --batch {recipe.batch_looks} --seed {recipe.seed}"
+        f"{minutes}"
+    )
+    bundle = load_bundle(arguments.bundle)
+    card = train_landmarks(bundle, arguments.lessons, recipe, command)
+    found = card.landmarks.errors_mm if card.landmarks else {}
+    errors = ", ".join(f"{name} {value:.1f} mm" for name, value in found.items())
+    return f"landmarks written to {arguments.bundle}; median errors: {errors}"
+
+
+def _recipe(arguments: argparse.Namespace, bundle: Bundle | None) -> Recipe:
+    """Return the recipe asked for, with what was given in its place."""
+    from grading.network import BACKBONES
+    from grading.training.recipe import Recipe, paper_recipe
+
+    make = paper_recipe if arguments.recipe == "paper" else Recipe
+    given = {
+        "backbone": arguments.backbone or (bundle.card.backbone if bundle else None),
+        "epochs": arguments.epochs,
+        "batch_slices": arguments.batch,
+        "learning_rate": arguments.learning_rate,
+        "balance": arguments.balance,
+        "minutes": arguments.minutes,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    recipe = make(_preprocessing(arguments, bundle))
+    return replace(recipe, **{"backbone": BACKBONES[0], "seed": arguments.seed} | asked)
 
 
 def _command(arguments: argparse.Namespace, recipe: Recipe) -> str:
     """Return what would train the bundle again; no path of this machine in it."""
-    labelled = f"--samples {arguments.samples}"
+    labelled = f"--patients {arguments.patients}"
+    if arguments.lessons:
+        labelled = "--lessons FOLDER"
     words = (
-        "lumbar-grading train --out FOLDER",
+        f"lumbar-grading train --out FOLDER --recipe {arguments.recipe}",
         "--manifest MANIFEST" if arguments.manifest else labelled,
         "--from-bundle BUNDLE" if arguments.from_bundle else "",
+        "--weights FILE" if arguments.weights else "",
+        f"--balance {recipe.balance:g}" if recipe.balance else "",
         f"--epochs {recipe.epochs} --seed {recipe.seed} --backbone {recipe.backbone}",
         f"--batch {recipe.batch_slices} --learning-rate {recipe.learning_rate}",
         f"--grid {recipe.preprocessing.grid_pixels}",

@@ -13,8 +13,14 @@ import torch
 import torchvision
 from torch import nn
 
+from grading.grades import Side
+
 BACKBONES = ("resnet50", "resnet18")
 """The paper's, and a small one for tests and smoke trainings."""
+
+SIDE_HEADS = {Side.RIGHT: "LNRC_RIGHT", Side.LEFT: "LNRC_LEFT"}
+"""What the heads are called that grade each side's root by itself; a bundle may lack
+them."""
 
 MISSING_GRADE = -1
 """Stands in a target where nobody has graded that finding."""

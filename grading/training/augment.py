@@ -3,54 +3,92 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-GAMMA = (0.75, 1.35)
-LARGEST_NOISE = 0.03
-"""Standard deviation over the region's percentile window."""
 SCALE = (0.94, 1.06)
+FIELD_KNOTS = 3
+"""Of the smooth field that stands for a coil, along each side."""
 
 
-def augment(batch: torch.Tensor, rotation_deg: float) -> torch.Tensor:
-    """Rotate, scale, flip left-right, bend and disturb each slice on its own.
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far network input is changed; goes into the bundle's card.
 
-    Grades are of the worse side, so left and right may change places.
+    The paper turns by up to 15 degrees and crops at random, which here is the shift of
+    the region; `PAPER` does no more.
+    """
+
+    rotation_deg: float = 12.0
+    scale: tuple[float, float] = SCALE
+    flip: bool = True
+    """Left to right; the two roots change places."""
+    gamma: tuple[float, float] = (0.75, 1.35)
+    noise: float = 0.03
+    """Largest standard deviation, over the region's percentile window."""
+    coil: float = 0.0
+    """Largest exponent of a smooth field."""
+
+
+PAPER = Augmentation(
+    rotation_deg=15.0, scale=(1.0, 1.0), flip=False, gamma=(1.0, 1.0), noise=0.0
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Augmented:
+    """A changed batch."""
+
+    slices: torch.Tensor
+    """(slices, 1, grid, grid) float32, 0 to 1."""
+    mirrored: torch.Tensor
+    """(slices,) bool."""
+
+
+def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
+    """Rotate, scale, mirror, bend and disturb each slice on its own.
 
     Parameters
     ----------
     batch
         (slices, 1, grid, grid) float32, 0 to 1.
-    rotation_deg
-        Largest rotation to either side.
     """
     count = len(batch)
+    poses, mirrored = _poses(count, how)
     turned = functional.grid_sample(
         batch,
-        functional.affine_grid(
-            _poses(count, rotation_deg), list(batch.shape), align_corners=False
-        ),
+        functional.affine_grid(poses, list(batch.shape), align_corners=False),
         mode="bilinear",
         padding_mode="border",
         align_corners=False,
     )
-    bent = turned.clamp(0, 1) ** _uniform(count, *GAMMA)
-    noise = torch.randn_like(bent) * _uniform(count, 0, LARGEST_NOISE)
-    return (bent + noise).clamp(0, 1)
+    bent = turned.clamp(0, 1) ** _uniform(count, *how.gamma)
+    if how.coil:
+        field = functional.interpolate(
+            torch.randn(count, 1, FIELD_KNOTS, FIELD_KNOTS),
+            bent.shape[-2:],
+            mode="bicubic",
+            align_corners=True,
+        )
+        bent = bent * torch.exp(field * _uniform(count, 0, how.coil))
+    noise = torch.randn_like(bent) * _uniform(count, 0, how.noise)
+    return Augmented((bent + noise).clamp(0, 1), mirrored)
 
 
-def _poses(count: int, rotation_deg: float) -> torch.Tensor:
-    """Return (slices, 2, 3): rotation, scale and flip about the centre."""
-    angle = (torch.rand(count) * 2 - 1) * math.radians(rotation_deg)
-    scale = torch.empty(count).uniform_(*SCALE)
-    flip = torch.randint(0, 2, (count,)) * 2 - 1
+def _poses(count: int, how: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (slices, 2, 3), rotation, scale and flip about the centre; who flips."""
+    angle = (torch.rand(count) * 2 - 1) * math.radians(how.rotation_deg)
+    scale = torch.empty(count).uniform_(*how.scale)
+    mirrored = (torch.rand(count) < 0.5) & how.flip
+    sign = 1.0 - 2.0 * mirrored.float()
     poses = torch.zeros(count, 2, 3)
-    poses[:, 0, 0] = flip * scale * torch.cos(angle)
-    poses[:, 0, 1] = -flip * scale * torch.sin(angle)
+    poses[:, 0, 0] = sign * scale * torch.cos(angle)
+    poses[:, 0, 1] = -sign * scale * torch.sin(angle)
     poses[:, 1, 0] = scale * torch.sin(angle)
     poses[:, 1, 1] = scale * torch.cos(angle)
-    return poses
+    return poses, mirrored
 
 
 def _uniform(count: int, low: float, high: float) -> torch.Tensor:

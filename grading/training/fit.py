@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,27 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from grading.grades import Finding, Grade
-from grading.network import MISSING_GRADE, Head, MultiTaskResNet, multi_task_loss
-from grading.preprocess import Preprocessing
+from grading.network import (
+    MISSING_GRADE,
+    SIDE_HEADS,
+    Head,
+    MultiTaskResNet,
+    multi_task_loss,
+)
 from grading.training.augment import augment
-from grading.training.samples import LabelledSlice, Regions
+from grading.training.recipe import Recipe
+from grading.training.samples import TARGETS, LabelledSlice, Regions
 from grading.training.settle import settle_statistics
+from grading.training.starting import begin_from
 
 HEADS = tuple(Head(finding.value, len(Grade)) for finding in Finding)
-"""The paper's three, in the order of a labelled slice's grades."""
+"""The paper's three."""
+SIDES = tuple(Head(name, len(Grade)) for name in SIDE_HEADS.values())
+"""Where somebody graded each root by itself."""
 
 WARM_UP = 0.08
 """Share of the training in which the learning rate rises."""
@@ -37,35 +46,8 @@ SETTLING_BATCHES = 24
 """Recent batches that the running statistics are taken from before a validation."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""(slices, 1, grid, grid) float32 and (slices, 3) int64."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is trained; goes into the bundle's card.
-
-    The paper trains with Adam for 100 epochs in batches of 16, at a constant
-    1e-3 with a weight decay of 1e-4. The defaults here get as far as a few
-    epochs from random weights can: larger batches, a rate that rises and falls,
-    and a decay that is decoupled and therefore larger.
-    """
-
-    preprocessing: Preprocessing
-    backbone: str = "resnet50"
-    epochs: int = 12
-    batch_slices: int = 32
-    learning_rate: float = 1e-3
-    """The largest of the schedule."""
-    weight_decay: float = 0.02
-    rotation_deg: float = 8.0
-    """On top of the phantom's own 10, so that the paper's 15 are covered."""
-    shift_mm: float = 6.0
-    """Largest shift of the region along each axis, on top of the phantom's own."""
-    validation_batches: int = 200
-    """Between two validations; fewer where an epoch has fewer."""
-    seed: int = 1
-    minutes: float | None = None
-    """Ends the training, its learning-rate schedule included, before the epochs."""
+"""(slices, 1, grid, grid) float32 and (slices, targets) int64, as `Regions` gives
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +85,9 @@ class Fitting(LightningModule):
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam with decoupled weight decay."""
-        return torch.optim.AdamW(
+        """Return Adam, its weight decay as the recipe says."""
+        adam = torch.optim.AdamW if self._recipe.decoupled_decay else torch.optim.Adam
+        return adam(
             self.network.parameters(),
             lr=self._recipe.learning_rate,
             weight_decay=self._recipe.weight_decay,
@@ -121,15 +104,17 @@ class Fitting(LightningModule):
             elapsed = time.monotonic() - self._started
             share = max(share, elapsed / (60 * self._recipe.minutes))
             self.trainer.should_stop = self.trainer.should_stop or share >= 1
+        factor = 1.0 if self._recipe.steady_rate else schedule(share)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self._recipe.learning_rate * schedule(share)
+            group["lr"] = self._recipe.learning_rate * factor
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of one augmented batch."""
         slices, grades = batch
         self.samples_seen += len(slices)
-        slices = augment(slices, self._recipe.rotation_deg)
-        slices = slices.contiguous(memory_format=torch.channels_last)
+        changed = augment(slices, self._recipe.augmentation)
+        grades = mirrored_grades(grades, changed.mirrored)
+        slices = changed.slices.contiguous(memory_format=torch.channels_last)
         self._recent.append(slices)
         logits = self.network(slices)
         loss = multi_task_loss(logits, _by_head(grades))
@@ -150,25 +135,25 @@ class Fitting(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log loss and macro-F1 over all validation slices."""
         logits = {
-            head.name: torch.cat([one[head.name].float() for one, _ in self._validated])
-            for head in HEADS
+            name: torch.cat([one[name].float() for one, _ in self._validated])
+            for name in self.network.heads
         }
         targets = _by_head(torch.cat([grades for _, grades in self._validated]))
         self._validated.clear()
         self.validated_at = self.samples_seen
         self.log("validation_loss", multi_task_loss(logits, targets), prog_bar=True)
-        for head in HEADS:
-            if bool((targets[head.name] == MISSING_GRADE).all()):
+        for name in self.network.heads:
+            if bool((targets[name] == MISSING_GRADE).all()):
                 continue  # nothing to be right about
             score = multiclass_f1_score(
-                logits[head.name],
-                targets[head.name],
-                head.grades,
+                logits[name],
+                targets[name],
+                len(Grade),
                 average="macro",
                 ignore_index=MISSING_GRADE,
             )
-            self.validation_macro_f1[head.name] = float(score)
-            self.log(f"macro_f1_{head.name}", score, prog_bar=True)
+            self.validation_macro_f1[name] = float(score)
+            self.log(f"macro_f1_{name}", score, prog_bar=True)
         self.log("samples_seen", float(self.samples_seen))
 
 
@@ -212,15 +197,15 @@ def fit(
         that a training that is stopped has still left something.
     """
     seed_everything(recipe.seed, workers=True, verbose=False)
-    network = MultiTaskResNet(recipe.backbone, HEADS)
+    network = MultiTaskResNet(recipe.backbone, heads_for(slices))
     if start is not None:
-        network.load_state_dict(dict(start))
+        begin_from(network, start)
     network.to(memory_format=torch.channels_last)
     spec = recipe.preprocessing
     training = DataLoader(
         Regions(slices, spec, recipe.shift_mm),
         batch_size=recipe.batch_slices,
-        shuffle=True,
+        sampler=_sampler(slices, recipe),
         drop_last=len(slices) > recipe.batch_slices,
     )
     validating = DataLoader(Regions(validation, spec), batch_size=recipe.batch_slices)
@@ -245,8 +230,35 @@ def fit(
             trainer.validate(fitting, validating, verbose=False)
 
 
+def heads_for(slices: Sequence[LabelledSlice]) -> tuple[Head, ...]:
+    """Return the heads that these slices can teach: sides only where graded."""
+    sided = any(root is not None for one in slices for root in one.roots)
+    return (*HEADS, *SIDES) if sided else HEADS
+
+
+def _sampler(slices: Sequence[LabelledSlice], recipe: Recipe) -> Sampler[int]:
+    """Return the order of a training: at random, rare grades more often."""
+    if not recipe.balance:
+        return RandomSampler(slices)
+    weights = torch.ones(len(slices), dtype=torch.float64)
+    for column in zip(*(one.grades for one in slices), strict=True):
+        counts = Counter(column)
+        rarity = [max(counts.values()) / counts[grade] for grade in column]
+        weights = torch.maximum(weights, torch.tensor(rarity, dtype=torch.float64))
+    weights = weights**recipe.balance
+    return WeightedRandomSampler(weights.tolist(), len(slices))
+
+
 def _by_head(grades: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {head.name: grades[:, i] for i, head in enumerate(HEADS)}
+    return {name: grades[:, i] for i, name in enumerate(TARGETS)}
+
+
+def mirrored_grades(grades: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """Return grades whose roots have changed places where a slice was mirrored."""
+    right, left = (TARGETS.index(name) for name in SIDE_HEADS.values())
+    order = list(range(len(TARGETS)))
+    order[right], order[left] = left, right
+    return torch.where(mirrored[:, None], grades[:, order], grades)
 
 
 def silence_advice() -> None:

@@ -12,12 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from grading.grades import Grade, Region
-from grading.network import MISSING_GRADE
+from grading.grades import Finding, Grade, Region, Side
+from grading.network import MISSING_GRADE, SIDE_HEADS
 from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
+from grading.training.lessons.lesson import AxialLesson
 
+TARGETS = (*(finding.value for finding in Finding), *SIDE_HEADS.values())
+"""Heads in the order of a sample's grades."""
 KEPT_MM = 92.0
 """Side of the central square kept of each slice: the region, shifted, and its rim."""
 SLICES_PER_CALL = 16
@@ -35,6 +38,8 @@ class LabelledSlice:
     """None where nobody graded that finding."""
     centre: tuple[float, float] | None = None
     """Row and column of the region's centre; that of the pixels where None."""
+    roots: tuple[Grade | None, Grade | None] = (None, None)
+    """LNRC of the right and of the left root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,39 @@ def _middle(length: int, spacing_mm: float) -> slice:
     return slice(cut, length - cut)
 
 
+def from_lesson(lesson: AxialLesson) -> LabelledSlice | None:
+    """Keep what the network may see of a lesson; None where it shows no disc.
+
+    The region lies where landmarks put it: midway between the sac's centre and the
+    disc's posterior margin.
+    """
+    marks = lesson.marks
+    if lesson.grades is None or marks.disc_margin is None or marks.sac_centre is None:
+        return None
+    row = (marks.disc_margin.row + marks.sac_centre.row) / 2
+    column = (marks.disc_margin.column + marks.sac_centre.column) / 2
+    rows, columns = (
+        _around(place, length, spacing)
+        for place, length, spacing in zip(
+            (row, column), lesson.pixels.shape, lesson.spacing_mm, strict=True
+        )
+    )
+    return LabelledSlice(
+        pixels=lesson.pixels[rows, columns].copy(),
+        spacing_mm=lesson.spacing_mm,
+        grades=lesson.grades,
+        centre=(row - rows.start, column - columns.start),
+        roots=(lesson.roots.get(Side.RIGHT), lesson.roots.get(Side.LEFT)),
+    )
+
+
+def _around(place: float, length: int, spacing_mm: float) -> slice:
+    """Return the pixels of one axis within half of `KEPT_MM` of a place."""
+    reach = KEPT_MM / 2 / spacing_mm
+    first = max(0, int(np.floor(place - reach)))
+    return slice(first, min(length, int(np.ceil(place + reach)) + 1))
+
+
 class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Network input and grades of each labelled slice, as the service cuts them.
 
@@ -112,16 +150,17 @@ class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self._slices)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (1, grid, grid) float32 and (3,) int64: LDH, LCCS, LNRC.
+        """Return (1, grid, grid) float32 and (5,) int64, in the order of `TARGETS`.
 
-        `MISSING_GRADE` stands for a finding that nobody graded.
+        `MISSING_GRADE` stands for what nobody graded.
         """
         labelled = self._slices[index]
         region = self._shifted(self._region(labelled), labelled.spacing_mm)
         network_input = crop(
             labelled.pixels.astype(np.float32), labelled.spacing_mm, region, self._spec
         )
-        grades = [MISSING_GRADE if g is None else int(g) for g in labelled.grades]
+        every = (*labelled.grades, *labelled.roots)
+        grades = [MISSING_GRADE if grade is None else int(grade) for grade in every]
         return network_input, torch.tensor(grades)
 
     def _region(self, labelled: LabelledSlice) -> Region:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from grading.bundle import Bundle, save_bundle
+from grading.bundle import save_bundle
 from grading.card import Card
-from grading.errors import BundleError
+from grading.errors import BundleError, UsageError
 from grading.evaluation.delimited import CasesError
 from grading.fields import Scalar
 from grading.grades import Basis
@@ -21,18 +21,25 @@ from grading.network import MultiTaskResNet
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
-from grading.training.fit import HEADS, Progress, Recipe, fit
+from grading.training.fit import HEADS, Progress, fit, heads_for
 from grading.training.images import training_slices
+from grading.training.lessons.draw import PatientSet, draw_patients
+from grading.training.lessons.keep import read_patients
+from grading.training.lessons.lesson import PatientLesson
 from grading.training.manifest import (
     Manifest,
     Origin,
     Part,
     sha256_of,
 )
-from grading.training.samples import LabelledSlice, PhantomSet, draw_phantoms
+from grading.training.recipe import Recipe
+from grading.training.samples import LabelledSlice, from_lesson
+from grading.training.starting import Start
 
 VALIDATION_SLICES = 400
 """Enough to see a macro-F1 move by 0.03; validated every few minutes on a CPU."""
+VALIDATION_PATIENTS = 24
+"""Drawn for validation where no lessons are kept: some 500 slices through discs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,29 @@ class Lessons:
     words: str
     """What the slices are, for the card."""
     basis: Basis
-    start: Bundle | None = None
-    """Whose weights the training starts from; random ones where None."""
+    start: Start | None = None
+    """Which weights the training starts from; random ones where None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phantom:
+    """Patients to learn from: kept on disk, or drawn now."""
+
+    patients: int
+    seed: int
+    workers: int = 1
+    lessons: Path | None = None
+    """A folder that `lumbar-grading lessons` wrote; patients are drawn where None."""
+
+    def kept(self, split: Split) -> Path | None:
+        """Return the folder of one split's lessons."""
+        return self.lessons / split.name.lower() if self.lessons else None
+
+    def to_draw(self, split: Split) -> PatientSet:
+        """Return which patients one split has."""
+        few = min(self.patients, VALIDATION_PATIENTS)
+        count = self.patients if split is Split.TRAINING else few
+        return PatientSet(self.seed, split, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +98,8 @@ def train_on_phantom(
     folder: Path,
     name: Name,
     recipe: Recipe,
-    slices: int,
-    workers: int,
-    start: Bundle | None = None,
+    phantom: Phantom,
+    start: Start | None = None,
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation.
 
@@ -81,19 +108,19 @@ def train_on_phantom(
     BundleError
         The weights do not fit into a bundle, or those to start from are of another
         network or another preprocessing.
+    UsageError
+        A folder of lessons holds none.
     """
     _check_start(start, recipe)
-    training = PhantomSet(recipe.seed, Split.TRAINING, slices)
-    validation = PhantomSet(
-        recipe.seed, Split.VALIDATION, min(slices, VALIDATION_SLICES)
-    )
+    training = slices_to_learn(phantom, Split.TRAINING)
+    validation = slices_to_learn(phantom, Split.VALIDATION)
     lessons = Lessons(
-        list(_with_bar(training, workers)),
-        list(_with_bar(validation, workers)),
+        training,
+        validation[:: max(1, len(validation) // VALIDATION_SLICES)],
         words=(
-            f"phantom {GENERATOR_VERSION}, {training.domain} domain, "
-            f"{training.prevalence} grades: {training.slices} slices "
-            f"of seed {training.seed}"
+            f"phantom {GENERATOR_VERSION}, internal domain, balanced grades: "
+            f"{len(training)} slices through discs of {phantom.patients} patients of "
+            f"seed {phantom.seed}"
         ),
         basis=_basis(Origin.PHANTOM, start),
         start=start,
@@ -106,7 +133,7 @@ def train_on_manifest(
     name: Name,
     recipe: Recipe,
     labelled: Labelled,
-    start: Bundle | None = None,
+    start: Start | None = None,
 ) -> None:
     """Write a bundle that has learned from a manifest's training part.
 
@@ -138,10 +165,17 @@ def train_on_manifest(
 
 def train(folder: Path, name: Name, recipe: Recipe, lessons: Lessons) -> None:
     """Write a bundle to ``folder``, and again after each validation."""
+    start = lessons.start.bundle if lessons.start else None
+    heads = heads_for(lessons.training)
 
     def keep(network: MultiTaskResNet, progress: Progress) -> None:
-        card = describe(name, recipe, lessons, progress)
-        save_bundle(folder, network.state_dict(), card)
+        card = replace(describe(name, recipe, lessons, progress), heads=heads)
+        weights = dict(network.state_dict())
+        if start:
+            # What finds landmarks did not take part, and goes on as it is.
+            card = replace(card, landmarks=start.card.landmarks)
+            weights |= start.landmarks
+        save_bundle(folder, weights, card)
 
     fit(
         lessons.training,
@@ -149,7 +183,7 @@ def train(folder: Path, name: Name, recipe: Recipe, lessons: Lessons) -> None:
         recipe,
         folder.with_name(folder.name + ".log"),
         keep,
-        lessons.start.state_dict if lessons.start else None,
+        lessons.start.weights if lessons.start else None,
     )
 
 
@@ -157,12 +191,7 @@ def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -
     """Return the card of a network as far as the training has come."""
     words = lessons.words
     if lessons.start:
-        card = lessons.start.card
-        words += (
-            f"; started from {card.name} {card.version}, weights "
-            f"{card.weights_sha256}, which learned from: "
-            f"{card.provenance.labelled_slices}"
-        )
+        words += f"; started from {lessons.start.words}"
     return Card(
         name=name.name,
         version=name.version,
@@ -174,7 +203,7 @@ def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -
         provenance=Provenance(
             command=name.command,
             labelled_slices=words,
-            hardware=_hardware(),
+            hardware=hardware(),
             software=f"Python {platform.python_version()}, torch {torch.__version__}",
             seconds=round(progress.seconds, 1),
             samples_seen=progress.samples_seen,
@@ -199,27 +228,29 @@ def _read(
     return list(tqdm(slices, total=len(images), desc=f"reading the {part} part"))
 
 
-def _check_start(start: Bundle | None, recipe: Recipe) -> None:
+def _check_start(start: Start | None, recipe: Recipe) -> None:
     if start is None:
         return
-    card = start.card
-    if (card.backbone, card.heads) != (recipe.backbone, HEADS):
+    if start.bundle is None:
+        return
+    card = start.bundle.card
+    if card.backbone != recipe.backbone:
         raise BundleError(
-            f"{start.path} is a {card.backbone} with heads "
-            f"{', '.join(head.name for head in card.heads)}; to start from it, train "
-            f"a {card.backbone} with the three findings"
+            f"{start.bundle.path} is a {card.backbone}; to start from it, train a "
+            f"{card.backbone}"
         )
     if card.preprocessing != recipe.preprocessing:
         raise BundleError(
-            f"{start.path} sees {card.preprocessing}, the training "
+            f"{start.bundle.path} sees {card.preprocessing}, the training "
             f"{recipe.preprocessing}; give both the same"
         )
 
 
-def _basis(origin: Origin, start: Bundle | None) -> Basis:
+def _basis(origin: Origin, start: Start | None) -> Basis:
     """Return the basis of what has learned from images of this origin."""
     phantoms_only = origin is Origin.PHANTOM and (
-        start is None or start.card.basis is Basis.PHANTOM
+        start is None
+        or (start.bundle is not None and start.bundle.card.basis is Basis.PHANTOM)
     )
     return Basis.PHANTOM if phantoms_only else Basis.UNEVALUATED
 
@@ -228,14 +259,14 @@ def _recipe(recipe: Recipe) -> dict[str, Scalar]:
     fields = asdict(recipe)
     # They stand on the card for themselves.
     del fields["preprocessing"], fields["backbone"]
+    augmentation = fields.pop("augmentation")
     return fields | {
-        "optimiser": "AdamW",
         "loss": "cross-entropy summed over the heads",
-        "augmentation": "shift, rotation, scale, left-right flip, gamma, noise",
+        "augmentation": ", ".join(f"{k} {v}" for k, v in augmentation.items()),
     }
 
 
-def _hardware() -> str:
+def hardware() -> str:
     """Say what trained, without saying which machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -243,11 +274,25 @@ def _hardware() -> str:
     return f"{platform.machine()} CPU, {threads} of {os.cpu_count()} cores"
 
 
-def _with_bar(phantoms: PhantomSet, workers: int) -> Iterator[LabelledSlice]:
-    return iter(
-        tqdm(
-            draw_phantoms(phantoms, workers),
-            total=phantoms.slices,
-            desc=f"drawing {phantoms.split.name.lower()} slices",
+def slices_to_learn(phantom: Phantom, split: Split) -> list[LabelledSlice]:
+    """Read or draw a set's slices that pass through a disc."""
+    kept = phantom.kept(split)
+    if kept:
+        patients: Iterable[PatientLesson] = read_patients(kept)
+        total = None
+    else:
+        drawn = phantom.to_draw(split)
+        patients = draw_patients(drawn, phantom.workers)
+        total = drawn.patients
+    bar = tqdm(patients, total=total, desc=f"{split.name.lower()} patients")
+    slices = [
+        labelled
+        for patient in bar
+        for labelled in map(from_lesson, patient.axial)
+        if labelled is not None
+    ]
+    if not slices:
+        raise UsageError(
+            f"{kept} holds no lesson: write some with `lumbar-grading lessons`"
         )
-    )
+    return slices

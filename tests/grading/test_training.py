@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
+from safetensors.torch import save_file
 from torch import nn
 
 from grading.__main__ import main
-from grading.bundle import load_bundle
+from grading.bundle import load_bundle, locator_of
+from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
-from grading.network import MultiTaskResNet
+from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
-from grading.training.augment import augment
-from grading.training.fit import HEADS, Progress, Recipe, fit, schedule
+from grading.training.augment import Augmentation, augment
+from grading.training.fit import (
+    HEADS,
+    SIDES,
+    Progress,
+    fit,
+    mirrored_grades,
+    schedule,
+)
+from grading.training.recipe import Recipe, paper_recipe
 from grading.training.samples import (
     LabelledSlice,
     PhantomSet,
@@ -28,6 +40,7 @@ from grading.training.samples import (
 )
 from grading.training.score import score
 from grading.training.settle import settle_statistics
+from grading.training.starting import begin_from, start_from_file
 
 SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
 FEW = PhantomSet(seed=3, split=Split.TRAINING, slices=4)
@@ -39,11 +52,18 @@ def few() -> list[LabelledSlice]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lessons")
+    options = "--patients 1 --validation 1 --seed 1 --workers 2"
+    assert main(["lessons", str(folder), *options.split()]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, lessons: Path) -> Path:
     folder = tmp_path_factory.mktemp("training") / "bundle"
-    options = "--samples 8 --epochs 1 --batch 4 --grid 32 --backbone resnet18"
-    status = main(["train", "--out", str(folder), *options.split(), "--workers", "1"])
-    assert status == 0
+    options = f"--lessons {lessons} --epochs 1 --batch 4 --grid 32 --backbone resnet18"
+    assert main(["train", "--out", str(folder), *options.split()]) == 0
     return folder
 
 
@@ -57,7 +77,7 @@ def test_training_learns_from_the_very_tensor_that_the_service_sees(
     region = default_region(rows, columns, SPEC)
     served = crop(whole.pixels, whole.spacing_mm, region, SPEC)
     assert torch.equal(network_input, served)
-    assert tuple(grades.tolist()) == whole.truth.grades
+    assert tuple(grades.tolist()) == (*whole.truth.grades, MISSING_GRADE, MISSING_GRADE)
 
 
 def test_a_set_is_the_same_on_one_process_and_on_two() -> None:
@@ -92,7 +112,7 @@ def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> No
     torch.manual_seed(0)
     same = torch.rand(1, 1, 32, 32).expand(4, -1, -1, -1)
 
-    found = augment(same, rotation_deg=15)
+    found = augment(same, Augmentation(coil=0.3)).slices
 
     assert found.shape == same.shape
     assert found.min() >= 0
@@ -174,10 +194,11 @@ def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
     card = load_bundle(trained).card
 
     assert card.basis is Basis.PHANTOM
-    assert card.heads == HEADS
+    assert card.heads == (*HEADS, *SIDES)
     assert card.preprocessing == Preprocessing(54.0, 32)
-    assert "--samples 8 --epochs 1 --seed 1" in card.provenance.command
-    assert card.provenance.samples_seen == 8
+    assert "--lessons FOLDER --epochs 1 --seed 1" in card.provenance.command
+    assert "of seed 1" in card.provenance.labelled_slices
+    assert card.provenance.samples_seen > 8
 
 
 def test_the_measure_verb_says_first_what_speaks_for_the_bundle(
@@ -245,10 +266,93 @@ def test_a_missing_extra_is_named_with_its_cure(
     assert f"pip install 'lumbar-node[{extra}]'" in ended.stderr
 
 
-@pytest.mark.parametrize("samples", ["0", "-3"])
-def test_a_count_below_one_is_refused(samples: str) -> None:
+@pytest.mark.parametrize("patients", ["0", "-3"])
+def test_a_count_below_one_is_refused(patients: str) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["train", "--out", "x", "--samples", samples])
+        main(["train", "--out", "x", "--patients", patients])
+
+
+def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
+    trained: Path, lessons: Path, tmp_path: Path
+) -> None:
+    bundle, again = tmp_path / "bundle", tmp_path / "again"
+    shutil.copytree(trained, bundle)
+    options = f"--lessons {lessons} --epochs 1 --batch 4".split()
+
+    landmarks = ["landmarks", str(bundle), "--lessons", str(lessons), "--steps", "2"]
+    assert main([*landmarks, "--batch", "2"]) == 0
+    start = ["--from-bundle", str(bundle)]
+    assert main(["train", "--out", str(again), *start, *options]) == 0
+
+    first, second = load_bundle(bundle), load_bundle(again)
+    assert first.card.landmarks is not None
+    assert first.card.landmarks == second.card.landmarks
+    assert locator_of(second, torch.device("cpu")) is not None
+    for name, weights in first.landmarks.items():
+        assert torch.equal(weights, second.landmarks[name])
+    assert locator_of(load_bundle(trained), torch.device("cpu")) is None
+
+
+def test_lessons_that_are_there_are_not_drawn_again(
+    lessons: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lessons", str(lessons), "--patients", "1", "--validation", "1"]) == 0
+
+    assert capsys.readouterr().out.startswith("0 patients drawn")
+
+
+def test_a_folder_without_lessons_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["train", "--out", str(tmp_path / "b"), "--lessons", str(tmp_path)])
+
+    assert status == 1
+    assert "holds no lesson: write some with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_a_torchvision_state_dict_is_started_from(tmp_path: Path, ending: str) -> None:
+    resnet = torchvision.models.resnet18(num_classes=7)
+    path = tmp_path / f"weights{ending}"
+    save = save_file if ending == ".safetensors" else torch.save
+    save(resnet.state_dict(), path)
+    network = MultiTaskResNet("resnet18", HEADS)
+
+    begin_from(network, start_from_file(path).weights)
+
+    assert torch.equal(network.backbone.conv1.weight, resnet.conv1.weight)
+
+
+def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "small.pth")
+    start = start_from_file(tmp_path / "small.pth")
+
+    with pytest.raises(BundleError, match="of another backbone"):
+        begin_from(MultiTaskResNet("resnet50", HEADS), start.weights)
+
+
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("no weights")
+
+    with pytest.raises(BundleError, match="is not a state dict"):
+        start_from_file(tmp_path / "text.pth")
+
+
+def test_a_mirrored_slice_teaches_each_root_its_own_grade() -> None:
+    grades = torch.tensor([[0, 1, 2, 2, 0], [0, 1, 2, 2, 0]])
+
+    found = mirrored_grades(grades, torch.tensor([False, True]))
+
+    assert found.tolist() == [[0, 1, 2, 2, 0], [0, 1, 2, 0, 2]]
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    recipe = paper_recipe(SPEC)
+
+    assert (recipe.batch_slices, recipe.epochs, recipe.learning_rate) == (16, 100, 1e-3)
+    assert (recipe.weight_decay, recipe.decoupled_decay) == (1e-4, False)
+    assert recipe.steady_rate
+    assert recipe.augmentation.rotation_deg == 15.0
 
 
 def test_grades_are_kept_as_grades(few: list[LabelledSlice]) -> None:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from grading.grades import AxialMarks, Grade, PixelPoint, Side
+from grading.training.lessons.draw import PatientSet, draw_patient
 from grading.training.lessons.lesson import (
     AxialLesson,
     PatientLesson,
@@ -25,7 +29,7 @@ Json = dict[str, Any]
 
 def write_patient(folder: Path, patient: PatientLesson) -> Path:
     """Write one patient's file, whole or not at all, and return its path."""
-    path = folder / f"patient-{patient.number:06d}.npz"
+    path = _path(folder, patient.number)
     partial = path.with_suffix(".partial")
     truth = {
         "number": patient.number,
@@ -39,6 +43,30 @@ def write_patient(folder: Path, patient: PatientLesson) -> Path:
         np.savez(file, allow_pickle=False, truth=text, **images)
     partial.replace(path)
     return path
+
+
+def draw_to(folder: Path, patients: PatientSet, workers: int) -> int:
+    """Draw what a folder does not hold yet and return how many that were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [
+        number
+        for number in range(patients.patients)
+        if not _path(folder, number).exists()
+    ]
+    draw = partial(_draw_one, folder, patients)
+    with ProcessPoolExecutor(workers) as processes:
+        drawn = processes.map(draw, missing)
+        for _ in tqdm(drawn, total=len(missing), desc=str(patients.split.name).lower()):
+            pass
+    return len(missing)
+
+
+def _draw_one(folder: Path, patients: PatientSet, number: int) -> None:
+    write_patient(folder, draw_patient(patients, number))
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"patient-{number:06d}.npz"
 
 
 def read_patients(folder: Path) -> Iterator[PatientLesson]:

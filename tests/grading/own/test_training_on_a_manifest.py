@@ -20,7 +20,7 @@ from grading.grader import Grader
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.preprocess import Preprocessing
-from grading.training.fit import HEADS, Progress, Recipe, fit
+from grading.training.fit import HEADS, Progress, fit
 from grading.training.images import training_slices
 from grading.training.manifest import (
     Box,
@@ -30,7 +30,9 @@ from grading.training.manifest import (
     write_manifest,
 )
 from grading.training.predict import predictions, write_cases
+from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice, Regions
+from grading.training.starting import start_from_bundle
 from grading.training.train import _basis
 from tests.grading.importing.archives import SLICES
 from tests.grading.own.labelled_sets import SPEC, STUDIES
@@ -175,7 +177,7 @@ def test_a_basis_is_a_phantoms_only_where_nothing_else_was_learned_from(
 ) -> None:
     started = start and replace(bundle, card=replace(bundle.card, basis=start))
 
-    assert _basis(origin, started or None) is basis
+    assert _basis(origin, start_from_bundle(started) if started else None) is basis
 
 
 def test_an_empty_part_is_named(
