@@ -58,6 +58,13 @@ VERBS = (
         "train,eval",
     ),
     Verb(
+        "trial",
+        "grade whole phantom studies of a fixed set",
+        learning.add_trial,
+        learning.run_trial,
+        "train,eval",
+    ),
+    Verb(
         "phantom",
         "write phantom studies as DICOM",
         drawing.add_phantom,

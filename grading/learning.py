@@ -1,4 +1,4 @@
-"""The verbs ``train``, ``landmarks`` and ``measure``.
+"""The verbs ``train``, ``landmarks``, ``measure`` and ``trial``.
 
 Libraries that the service does without are imported when a verb needs them.
 """
@@ -247,6 +247,50 @@ def run_measure(arguments: argparse.Namespace) -> str:
     if arguments.record:
         record(bundle, scores, phantoms)
     return table(scores, bundle)
+
+
+def add_trial(verb: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``trial``."""
+    from grading.phantom.sets import SETS
+
+    verb.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        help="a bundle's folder; the shipped one if left out",
+    )
+    verb.add_argument("--set", choices=[one.name for one in SETS], required=True)
+    verb.add_argument("--studies", type=count, metavar="N", help="the first of the set")
+    verb.add_argument("--out", type=Path, required=True, metavar="CSV")
+    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
+
+
+def run_trial(arguments: argparse.Namespace) -> str:
+    """Grade whole phantom studies of a fixed set and say where things were found."""
+    from tqdm import tqdm
+
+    from grading.bundle import load_bundle, shipped_bundle_path
+    from grading.grades import FIRST_LINES
+    from grading.phantom.sets import find_set
+    from grading.training.trial import describe_placings, try_set, write_trial
+
+    bundle = load_bundle(arguments.bundle or shipped_bundle_path())
+    studies = find_set(arguments.set)
+    number = min(arguments.studies or studies.studies, studies.studies)
+    trials = list(
+        tqdm(try_set(bundle, studies, number, arguments.workers), total=number)
+    )
+    write_trial(arguments.out, bundle, trials)
+    refused = sum(bool(trial.refused) for trial in trials)
+    placings = [placing for trial in trials for placing in trial.placings]
+    return "\n".join(
+        (
+            FIRST_LINES[bundle.card.basis],
+            f"{number} studies of {studies.name}, {refused} of them not gradable",
+            describe_placings(placings),
+            f"grades and truth: {arguments.out}; next: lumbar-grading evaluate",
+        )
+    )
 
 
 def count(text: str) -> int:

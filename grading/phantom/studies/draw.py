@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -43,8 +43,13 @@ Picture = Callable[..., NDArray[np.float32]]
 """`render`, but for the cut and the slice's generator."""
 
 
-def draw_study(key: StudyKey) -> DrawnStudy:
+def draw_study(key: StudyKey, roles: Collection[Role] = frozenset(Role)) -> DrawnStudy:
     """Draw one study; the same key gives the same study, in any process.
+
+    Parameters
+    ----------
+    roles
+        Series to draw; those left out change nothing in the others.
 
     Raises
     ------
@@ -73,6 +78,7 @@ def draw_study(key: StudyKey) -> DrawnStudy:
         series=tuple(
             examination.scan(plan, stream)
             for plan, stream in zip(plans, scanning.spawn(len(plans)), strict=True)
+            if plan.role in roles
         ),
     )
 
