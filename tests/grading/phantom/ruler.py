@@ -370,21 +370,25 @@ def _visible_nerves(labels: LabelMap) -> dict[str, Mask]:
 def _anterior_fluid(sac: Mask, nerves: Mapping[str, Mask]) -> Reading:
     """Return the least fluid in front of a rootlet in the sac's middle half.
 
-    The half begins and ends between cells too, so that it may be one wider or less.
+    The half begins and ends between cells too, so that it may be one wider or less; and
+    a wall with a step in it may have that step one cell aside.
     """
     areas = {name: _area(one) for name, one in nerves.items()}
     certain = [one for name, one in nerves.items() if _is_seen(areas[name].low)]
     likely = [one for name, one in nerves.items() if _is_seen(areas[name].value)]
     every = list(nerves.values())
     values = [
-        _fluid_before(sac, some, wider)
+        _fluid_before(sac, some, wider, aside)
         for wider in (0, -1, 1)
+        for aside in (0, -1, 1)
         for some in (likely, certain, every)
     ]
     return Reading(values[0], max(0.0, min(values) - CELL_MM), max(values) + CELL_MM)
 
 
-def _fluid_before(sac: Mask, nerves: Iterable[Mask], wider: int = 0) -> float:
+def _fluid_before(
+    sac: Mask, nerves: Iterable[Mask], wider: int = 0, aside: int = 0
+) -> float:
     columns = np.flatnonzero(sac.any(axis=0))
     if not len(columns):
         return 0.0
@@ -397,7 +401,7 @@ def _fluid_before(sac: Mask, nerves: Iterable[Mask], wider: int = 0) -> float:
     nerve = np.zeros_like(sac)
     for one in nerves:
         nerve |= one
-    gaps = (first_rows(nerve) - first_rows(sac))[middle]
+    gaps = (first_rows(nerve) - np.roll(first_rows(sac), aside))[middle]
     return float(np.nanmin(np.append(gaps, depth))) * CELL_MM
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from grading.grades import Finding, Level
-from grading.phantom.measure import SliceTruth, crossed_disc, level_cut, measure
+from grading.phantom.measure import (
+    PITCH_MM,
+    SliceTruth,
+    _anterior_fluid_mm,
+    crossed_disc,
+    level_cut,
+    measure,
+)
 from grading.phantom.spine.cut import Cut, vector
 from grading.phantom.spine.parts import DiscSpace, Spine
 from tests.grading.phantom.planes import disc_plane, draw_patient, flat_plane
@@ -142,3 +149,19 @@ def test_every_level_of_a_patient_can_be_measured(spine: Spine) -> None:
     levels = [measured(spine, level_cut(spine, one)).level for one in spine.discs]
 
     assert levels == list(Level)
+
+
+@pytest.mark.parametrize(
+    ("centre_mm", "gap_mm"), [(5.3, 1.5), (5.6, 16.0)], ids=["inside", "outside"]
+)
+def test_fluid_is_measured_as_far_as_a_rootlet_reaches_into_the_middle_half(
+    centre_mm: float, gap_mm: float
+) -> None:
+    rows, columns = np.mgrid[0:120, 0:120] * PITCH_MM
+    # A sac of 20 by 16 mm around (15, 15): its middle half ends 5 mm from the middle.
+    sac = np.maximum(abs(rows - 15) - 8, abs(columns - 15) - 10)
+    rootlet = np.hypot(rows - 9, columns - 15 - centre_mm) - 0.45
+
+    found = _anterior_fluid_mm(sac, [rootlet])
+
+    assert found == pytest.approx(gap_mm, abs=0.5)

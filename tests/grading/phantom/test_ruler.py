@@ -227,3 +227,16 @@ def test_the_planes_of_a_patient_are_drawn_alike_again() -> None:
 
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == 4 * len(Level)
+
+
+def test_a_rootlet_behind_a_step_of_the_wall_has_both_fluids() -> None:
+    sac = np.zeros((60, 101), bool)
+    sac[10:50, :] = True
+    sac[10:30, 60:] = False  # the wall steps back by two millimetres
+    rootlet = np.zeros_like(sac)
+    rootlet[34:40, 54:60] = True  # and ends where the step begins
+
+    reading = ruler._anterior_fluid(sac, {"rootlet 1": rootlet})
+
+    assert reading.value == pytest.approx(2.4)
+    assert reading.holds(0.4)
