@@ -10,8 +10,8 @@ from pydicom import Dataset
 from grading.errors import NotGradable
 from grading.grades import LevelGrade, Region, RegionOrigin, SliceGrade, StudyGrades
 from grading.headers import ImageHeader
-from grading.levels import Slab, slabs
 from grading.series import gradable_images, group_series, judge
+from grading.slabs import Slab, slabs
 from tests.dicom_factories import MODEL, gradings
 
 REGION_MM = 48.0

@@ -12,10 +12,11 @@ import torch
 from pydicom import Dataset
 from torch import nn
 
+from grading.aggregate import level_grades
 from grading.bundle import Bundle, load_bundle, save_bundle
 from grading.card import Card, Provenance
 from grading.errors import NotGradable
-from grading.grader import Grader, level_grades, prepare
+from grading.grader import Grader
 from grading.grades import (
     Basis,
     Finding,
@@ -27,8 +28,10 @@ from grading.grades import (
     SliceKey,
 )
 from grading.network import Head, MultiTaskResNet
+from grading.prepared import prepare
 from grading.preprocess import Preprocessing
-from grading.series import AxialSeries, group_series, load
+from grading.regions import RegionFinder
+from grading.series import LoadedSeries, group_series, load
 from grading.training.samples import LabelledSlice, Regions
 from tests.dicom_factories import enhanced_mr, mr_series
 from tests.grading.builders import hitachi
@@ -69,7 +72,7 @@ def t2_ax() -> list[Dataset]:
     return hitachi("t2_ax")
 
 
-def axial(datasets: list[Dataset]) -> AxialSeries:
+def axial(datasets: list[Dataset]) -> LoadedSeries:
     (series,) = group_series(datasets)
     by_uid = {ds.SOPInstanceUID: ds for ds in datasets}
     by_key = {i.key: by_uid[i.key.sop_instance_uid] for i in series.images}
@@ -112,7 +115,7 @@ def test_training_and_service_see_the_same_tensor_bit_for_bit(
         labelled.append(LabelledSlice(slice_.pixels, spacing_mm, UNGRADED))
     trained_on = Regions(labelled, SPEC)
 
-    prepared, _ = prepare(series.slices, SPEC)
+    prepared, _ = prepare(series.slices, RegionFinder(SPEC))
 
     served = {found.key: found.tensor for found in prepared}
     assert len(served) == 17
@@ -196,7 +199,7 @@ def test_a_study_without_an_axial_t2_series_is_refused_with_every_reason(
         grader.grade(hitachi("t1_ax", "t2_sag"))
 
     assert "'T1 AX' not T2-weighted (T1)" in str(refusal.value)
-    assert "'T2 SAG' not axial: normal 89 degrees" in str(refusal.value)
+    assert "'T2 SAG' sagittal T2-weighted, for the levels only" in str(refusal.value)
 
 
 def test_no_images_are_refused(grader: Grader) -> None:

@@ -20,7 +20,7 @@ from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, Weighting
 from grading.headers import Acquisition, ImageHeader
 from grading.series import (
-    AxialSeries,
+    LoadedSeries,
     SeriesHeaders,
     decode,
     gradable_images,
@@ -47,7 +47,7 @@ def judged(datasets: Sequence[Dataset]) -> SeriesVerdict:
     return judge(series)
 
 
-def loaded(datasets: Sequence[Dataset]) -> AxialSeries:
+def loaded(datasets: Sequence[Dataset]) -> LoadedSeries:
     (series,) = group_series(datasets)
     by_uid = {str(ds.SOPInstanceUID): ds for ds in datasets}
     return load(
@@ -81,7 +81,7 @@ def received(count: int = 4) -> list[Dataset]:
             Plane.SAGITTAL,
             Weighting.T2,
             False,
-            "not axial: normal 89 degrees from the body axis",
+            "sagittal T2-weighted, for the levels only: TE 110 ms, TR 3203 ms",
         ),
         (
             "t1_sag",
