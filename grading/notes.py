@@ -38,12 +38,12 @@ def region_notes(slice_grades: Sequence[SliceGrade]) -> list[str]:
     return notes
 
 
-def counting_notes(chain: DiscChain, description: str) -> list[str]:
+def counting_notes(chain: DiscChain) -> list[str]:
     """Say how levels were counted, so that a reader can count again."""
     lowest = chain.discs[-1]
     counted = (
-        f"Levels were counted up from the sacrum on '{description}': the lowest disc "
-        f"is called {lowest.level}, whatever the number of lumbar vertebrae; "
+        "Levels were counted up from the sacrum on the sagittal series: the lowest "
+        f"disc is called {lowest.level}, whatever the number of lumbar vertebrae; "
         f"{len(chain.levels)} discs have a name."
     )
     missed = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from grading.grades import SagittalView
@@ -16,7 +16,7 @@ from grading.study import StudyReader
 SHOWS_DISC = 0.5
 """A slice that shows a disc with this probability counts for its slab."""
 
-NO_SAGITTAL = "No level: the study has no sagittal T2-weighted series that can be read."
+NO_SAGITTAL = "There is no sagittal T2-weighted series that can be read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +45,25 @@ def find_places(
     for uid, reason in told.reasons.items():
         study.leave_out(uid, reason)
     if told.spine is None:
-        return _unplaced(study, prepared, told.reasons)
-    uid, images = told.spine.series_instance_uid, [one.header for one in prepared]
+        return _unplaced(prepared, told.reasons.values())
+    images = [one.header for one in prepared]
     if (objection := disagreement(images, told.spine.chain)) is not None:
-        study.leave_out(uid, objection)
-        return _unplaced(study, prepared, {uid: objection})
-    return _placed(study, prepared, told.spine)
+        study.leave_out(told.spine.series_instance_uid, objection)
+        return _unplaced(prepared, [objection])
+    return _placed(prepared, told.spine)
 
 
-def _unplaced(
-    study: StudyReader, prepared: Sequence[Prepared], reasons: Mapping[str, str]
-) -> Placing:
-    notes = tuple(
-        f"No level from '{study.description(uid)}': {reason}."
-        for uid, reason in reasons.items()
-    )
+def _unplaced(prepared: Sequence[Prepared], reasons: Iterable[str]) -> Placing:
+    """Say why there are no levels; series are not named, for their names are free."""
+    notes = tuple(f"Sagittal series: {why}." for why in dict.fromkeys(reasons))
     placed = tuple(_by_look(one) for one in prepared)
     return Placing(placed, notes=notes or (NO_SAGITTAL,))
 
 
-def _placed(study: StudyReader, prepared: Sequence[Prepared], spine: Spine) -> Placing:
+def _placed(prepared: Sequence[Prepared], spine: Spine) -> Placing:
     placed = tuple(place(one.header, spine.chain) for one in prepared)
-    description = study.description(spine.series_instance_uid)
     notes = (
-        *counting_notes(spine.chain, description),
+        *counting_notes(spine.chain),
         *placing_notes([one.slab for one in prepared], placed),
     )
     return Placing(placed, spine.view, notes)

@@ -90,10 +90,6 @@ class StudyReader:
                 self.leave_out(uid, str(error))
         return loaded
 
-    def description(self, series_instance_uid: str) -> str:
-        """Return what the scanner calls a series, its UID where it is silent."""
-        return self._verdicts[series_instance_uid].description or series_instance_uid
-
     def leave_out(self, series_instance_uid: str, reason: str) -> None:
         """Say why a series for the levels told none."""
         verdict = self._verdicts[series_instance_uid]

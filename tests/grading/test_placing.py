@@ -300,7 +300,7 @@ def test_without_a_sagittal_series_nothing_is_determined(
 
     assert {one.level for one in grades.slices} == {None}
     assert grades.levels[0].name == "slab 1 of 5"
-    assert any("has no sagittal T2-weighted series" in note for note in grades.notes)
+    assert "There is no sagittal T2-weighted series that can be read." in grades.notes
     assert any(note.startswith("Disc level not determined") for note in grades.notes)
     assert grades.sagittal is None
 
@@ -328,7 +328,7 @@ def test_the_reason_why_a_sagittal_series_told_nothing_is_said(grade: Grade) -> 
     reason = "the sacrum was not found on the sagittal images"
     assert verdict(grades).reason.endswith(f"; not used: {reason}")
     assert not verdict(grades).for_levels
-    assert f"No level from 'T2 SAG': {reason}." in grades.notes
+    assert f"Sagittal series: {reason}." in grades.notes
     assert {one.level for one in grades.slices} == {None}
 
 

@@ -20,6 +20,7 @@ from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, Weighting
 from grading.headers import Acquisition, ImageHeader
 from grading.series import (
+    LEVELS_ONLY,
     LoadedSeries,
     SeriesHeaders,
     decode,
@@ -123,7 +124,7 @@ def test_headers_without_modality_and_times_are_believed_to_be_what_they_say() -
 
     assert [verdict.reason for verdict in verdicts] == [
         "axial T2-weighted: by its description, the header gives no TE",
-        "not axial: normal 87 degrees from the body axis",
+        f"{LEVELS_ONLY}: by its description, the header gives no TE",
         "not axial: normal 87 degrees from the body axis",
     ]
 
