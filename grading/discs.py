@@ -18,17 +18,20 @@ from grading.grades import Level
 from grading.headers import Vector
 from grading.sightings import Place, across_mm
 
-MAX_SACRUM_GAP = 1.1
-"""From the middle of S1 to the disc above in usual gaps: L5/S1 lies at half a gap, the
-next one at one and a half."""
+MAX_SACRUM_GAP = 0.9
+"""From the middle of S1 to the disc above in usual gaps: L5/S1 lies at 0.6 of a gap,
+the middle of L5 at 1.1, and L4/L5 at 1.6."""
 DOUBLE_GAP = (1.6, 2.5)
 """A gap of so many usual ones lacks one disc; a wider one lacks who knows how many."""
-TWIN_GAP = 0.5
-"""Two discs closer than this share of a usual gap cannot both be discs."""
+TWIN_GAP = 0.65
+"""Two discs closer than this share of a usual gap cannot both be discs: half a gap
+above a disc lies the middle of a vertebra."""
 HALF_DEPTH_MM = 17.0
 """From a disc's middle to its posterior margin, where the margin was not found."""
 USUAL_GAP_MM = 34.0
 """Between the middles of neighbouring discs, where there are no others to compare."""
+USUAL_GAPS_MM = (28.0, 44.0)
+"""What is usual in some adult; a chain whose gaps are not so is mostly no discs."""
 COUNTED_UP = tuple(reversed(Level))
 UP: Vector = (0.0, 0.0, 1.0)
 BACK: Vector = (0.0, 1.0, 0.0)
@@ -120,7 +123,10 @@ def _gaps_mm(upwards: Sequence[Place]) -> list[float]:
 
 def _usual_gap_mm(upwards: Sequence[Place]) -> float:
     gaps_mm = _gaps_mm(upwards)
-    return statistics.median(gaps_mm) if len(gaps_mm) > 1 else USUAL_GAP_MM
+    if len(gaps_mm) < 2:
+        return USUAL_GAP_MM
+    least, most = USUAL_GAPS_MM
+    return min(max(statistics.median(gaps_mm), least), most)
 
 
 def _off_sacrum(upwards: Sequence[Place], sacrum: Vector) -> float:
@@ -129,7 +135,7 @@ def _off_sacrum(upwards: Sequence[Place], sacrum: Vector) -> float:
 
 
 def _without_twins(upwards: list[Place]) -> list[Place]:
-    """Of two discs too close to each other keep the one that more images show."""
+    """Of two discs too close to each other keep the one that is surer."""
     kept = list(upwards)
     while True:
         limit_mm = TWIN_GAP * _usual_gap_mm(kept)
@@ -137,7 +143,7 @@ def _without_twins(upwards: list[Place]) -> list[Place]:
         if not close:
             return kept
         lower, upper = kept[close[0]], kept[close[0] + 1]
-        kept.remove(min(upper, lower, key=lambda place: place.sightings))
+        kept.remove(min(upper, lower, key=lambda place: place.weight))
 
 
 def _counted(upwards: Sequence[Place]) -> list[Disc]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class Place:
     centre: Vector
     margin: Vector | None
     """Midpoint of the posterior margin; None where no image told it."""
-    sightings: int
+    weight: float
+    """The confidences of all sightings together."""
 
 
 def places(
@@ -66,7 +68,7 @@ def places(
     """
     side = normal_of(images[0])
     return [
-        _place(_next_to_canal(cluster, images, canal), side, len(cluster))
+        _place(cluster, _next_to_canal(cluster, images, canal), side)
         for cluster in _clusters(_sightings(images, found), side)
         if len(cluster) >= _least(found)
     ]
@@ -160,14 +162,16 @@ def off_plane_mm(image: ImageHeader, where: Vector) -> float:
     return abs(dot(minus(where, centre_lps_mm(image)), normal_of(image)))
 
 
-def _place(near: Sequence[Sighting], side: Vector, sightings: int) -> Place:
+def _place(
+    cluster: Sequence[Sighting], near: Sequence[Sighting], side: Vector
+) -> Place:
     middle = median([one.centre for one in near])
     kept = [one for one in near if across_mm(one.centre, middle, side) <= OUTLIER_MM]
     margins = [one.margin for one in kept or near if one.margin is not None]
     return Place(
         centre=median([one.centre for one in kept or near]),
         margin=median(margins) if margins else None,
-        sightings=sightings,
+        weight=math.fsum(one.confidence for one in cluster),
     )
 
 

@@ -33,8 +33,8 @@ def margin(number: int, x_mm: float = 0.0) -> Vector:
     return (x_mm, 0.0, GAP_MM * number)
 
 
-def place(number: int, *, sightings: int = 3) -> Place:
-    return Place(centre(number), margin(number), sightings)
+def place(number: int) -> Place:
+    return Place(centre(number), margin(number), weight=3)
 
 
 def spine(discs: int = 6) -> DiscChain:
