@@ -97,7 +97,8 @@ def recesses(study: Path) -> Iterator[Marked]:
                     float(row["y"]),
                 )
     for level, both in sorted(sides.items()):
-        x, y = (sum(one[i] for one in both.values()) / len(both) for i in (2, 3))
+        x = sum(one[2] for one in both.values()) / len(both)
+        y = sum(one[3] for one in both.values()) / len(both)
         for series, number in sorted({one[:2] for one in both.values()}):
             [slice_] = read(study / series / f"{number}.dcm")
             yield Marked(slice_, PixelPoint(y, x), f"{level} {number}")

@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="write SR and picture here"
     )
     grade.add_argument("--bundle", type=Path, metavar="DIR")
+    grade.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="JSON of boxes that a person drew (default: boxes.json in FOLDER)",
+    )
     grade.add_argument("--accept-phantom-bundle", action="store_true")
     export = add(
         "export-grades", _export_grades, "write all grades as a table for evaluation"
@@ -304,7 +310,7 @@ def _grade(arguments: argparse.Namespace) -> int:
 
     bundle = load_bundle(arguments.bundle or shipped_bundle_path())
     accept(bundle, arguments.accept_phantom_bundle)
-    found = folder.grade_folder(arguments.folder, Grader(bundle))
+    found = folder.grade_folder(arguments.folder, Grader(bundle), arguments.boxes)
     installation = Installation(
         device_uid=_device_uid("grade"),
         serial_number="grade",

@@ -141,15 +141,15 @@ def input_digest(
     series: Sequence[SeriesHeaders],
     verdicts: Sequence[SeriesVerdict],
 ) -> str:
-    """Return a digest of what would be graded: (series, instance, content).
+    """Return a digest of what would be looked at: (series, instance, content).
 
     The order of arrival does not matter, and neither does a series that is not
-    graded: a late T1 changes no grade.
+    looked at: a late T1 changes no grade, while a late sagittal T2 tells the levels.
     """
     keys = {
         (image.key.series_instance_uid, image.key.sop_instance_uid)
         for headers, verdict in zip(series, verdicts, strict=True)
-        if verdict.graded
+        if verdict.graded or verdict.for_levels
         for image in gradable_images(headers)
     }
     lines = sorted(

@@ -175,10 +175,17 @@ def _slice_rows(slice_grade: SliceGrade) -> Iterator[Row]:
             "series": key.series_instance_uid,
             "sop_instance": key.sop_instance_uid,
             "frame": key.frame,
-            "level": slice_grade.level.value if slice_grade.level else "",
+            "level": _counted_level(slice_grade),
             "finding": finding.value,
             **dict(zip(("p0", "p1", "p2", "p3"), probabilities, strict=True)),
         }
+
+
+def _counted_level(slice_grade: SliceGrade) -> str:
+    """Return the level that the slice counts for, empty where it counts for none."""
+    if slice_grade.level is None or slice_grade.through_disc is False:
+        return ""
+    return slice_grade.level.value
 
 
 def _first_image(export: Export, grades: StudyGrades) -> Path:

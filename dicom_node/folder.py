@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pydicom
 from pydicom import Dataset
@@ -15,9 +17,11 @@ from dicom_node.errors import InputError
 from dicom_node.listing import as_json, as_table
 from dicom_node.report.context import Installation, ReportContext
 from dicom_node.report.objects import build_objects, part10
-from dicom_node.worker import StudyGrader, graded_datasets
+from dicom_node.worker import graded_datasets
+from grading.boxes import Box, BoxError, NamedImage, boxes_on, read_boxes
 from grading.errors import NotGradable
-from grading.grades import StudyGrades
+from grading.grades import SliceKey, StudyGrades
+from grading.headers import image_headers
 from storage.states import ObjectKind
 
 FILE_NAMES = {
@@ -25,6 +29,8 @@ FILE_NAMES = {
     ObjectKind.PICTURE: "picture.dcm",
 }
 
+BOXES_NAME = "boxes.json"
+"""Boxes that lie beside the images without being named."""
 PLACING_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
@@ -48,28 +54,68 @@ class Folder:
     """``name: reason``, relative to the folder."""
 
 
-def grade_folder(folder: Path, grader: StudyGrader) -> Folder:
+class FolderGrader(Protocol):
+    """Grades one study; boxes that a person drew win."""
+
+    def grade(
+        self, datasets: Sequence[Dataset], drawn: Mapping[SliceKey, Box] | None = None
+    ) -> StudyGrades:
+        """Grade the datasets of one study, or raise NotGradable."""
+
+
+def grade_folder(
+    folder: Path, grader: FolderGrader, boxes: Path | None = None
+) -> Folder:
     """Grade every study below a folder.
+
+    Parameters
+    ----------
+    boxes
+        A file of boxes that a person drew; ``boxes.json`` of the folder where it is
+        left out and that file exists.
 
     Raises
     ------
     InputError
-        The folder does not exist or holds no DICOM file.
+        The folder does not exist or holds no DICOM file, or a box fits no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name one that holds DICOM files")
-    datasets, unreadable = _read(folder)
-    if not datasets:
+    files, unreadable = _read(folder)
+    if not files:
         raise InputError(
             f"{folder} holds no readable DICOM file of a study; name a folder that does"
         )
+    drawn = _drawn(boxes or _boxes_beside(folder), files)
     by_study: dict[str, list[Dataset]] = {}
-    for ds in datasets:
+    for ds in files.values():
         by_study.setdefault(str(ds.get("StudyInstanceUID", "")), []).append(ds)
     studies = tuple(
-        _grade(uid, members, grader) for uid, members in sorted(by_study.items())
+        _grade(uid, members, grader, drawn) for uid, members in sorted(by_study.items())
     )
     return Folder(studies, tuple(unreadable))
+
+
+def _boxes_beside(folder: Path) -> Path | None:
+    beside = folder / BOXES_NAME
+    return beside if beside.is_file() else None
+
+
+def _drawn(path: Path | None, files: Mapping[str, Dataset]) -> Mapping[SliceKey, Box]:
+    """Read a file of boxes and put each on its image."""
+    if path is None:
+        return {}
+    images = [
+        NamedImage(header.key, file, header.rows, header.columns)
+        for file, ds in files.items()
+        for header in image_headers(ds)
+    ]
+    try:
+        return boxes_on(path, read_boxes(path), images)
+    except BoxError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a file of boxes") from error
 
 
 def write_all(
@@ -121,16 +167,21 @@ def _write_objects(
             (out / FILE_NAMES[produced.kind]).write_bytes(part10(produced.dataset))
 
 
-def _read(folder: Path) -> tuple[list[Dataset], list[str]]:
+def _read(folder: Path) -> tuple[dict[str, Dataset], list[str]]:
+    """Return the datasets by their file below the folder, and what is none."""
     instances: dict[tuple[str, ...], Dataset] = {}
+    files: dict[str, Dataset] = {}
     unreadable: list[str] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path == folder / BOXES_NAME:
+            continue
         try:
             ds = pydicom.dcmread(path)
             key = tuple(str(ds.get(keyword) or "") for keyword in PLACING_UIDS)
             if all(key):
                 # A copy of a file is no second image.
-                instances.setdefault(key, ds)
+                if instances.setdefault(key, ds) is ds:
+                    files[path.relative_to(folder).as_posix()] = ds
             elif "DirectoryRecordSequence" not in ds:  # DICOMDIR lists studies
                 reason = "it lacks the UID of its study, its series or itself"
                 unreadable.append(f"{path.relative_to(folder)}: {reason}")
@@ -140,12 +191,17 @@ def _read(folder: Path) -> tuple[list[Dataset], list[str]]:
         except Exception as error:  # noqa: BLE001
             reason = f"damaged: {type(error).__name__} while reading"
             unreadable.append(f"{path.relative_to(folder)}: {reason}")
-    return list(instances.values()), unreadable
+    return files, unreadable
 
 
-def _grade(uid: str, members: list[Dataset], grader: StudyGrader) -> FolderStudy:
+def _grade(
+    uid: str,
+    members: list[Dataset],
+    grader: FolderGrader,
+    drawn: Mapping[SliceKey, Box],
+) -> FolderStudy:
     try:
-        grades = grader.grade(members)
+        grades = grader.grade(members, drawn)
     except NotGradable as error:
         return FolderStudy(uid, None, str(error), tuple(members))
     return FolderStudy(uid, grades, "", tuple(members))

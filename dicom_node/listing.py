@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from grading.grades import (
     FIRST_LINES,
+    AxialMarks,
     Finding,
     Grading,
     LevelGrade,
+    PixelPoint,
+    SagittalView,
+    SeriesVerdict,
+    Side,
     SliceGrade,
+    SliceKey,
     StudyGrades,
 )
 
@@ -29,72 +36,119 @@ def as_json(grades: StudyGrades) -> dict[str, Any]:
             "sha256": model.sha256,
             "basis": model.basis.value,
         },
-        "series": [
-            {
-                "series_instance_uid": verdict.series_instance_uid,
-                "description": verdict.description,
-                "plane": verdict.plane.value,
-                "weighting": verdict.weighting.value,
-                "graded": verdict.graded,
-                "reason": verdict.reason,
-            }
-            for verdict in grades.series
-        ],
+        "series": [_series_json(verdict) for verdict in grades.series],
         "slices": [_slice_json(slice_grade) for slice_grade in grades.slices],
-        "levels": [
-            {
-                "level": level.level.value if level.level else None,
-                "slab": level.slab,
-                "key_slice": {
-                    "series_instance_uid": level.key_slice.series_instance_uid,
-                    "sop_instance_uid": level.key_slice.sop_instance_uid,
-                    "frame": level.key_slice.frame,
-                },
-                "grades": _gradings_json(level.grades),
-            }
-            for level in grades.levels
-        ],
+        "levels": [_level_json(level) for level in grades.levels],
+        "sagittal": _view_json(grades.sagittal) if grades.sagittal else None,
         "notes": [FIRST_LINES[model.basis], *grades.notes],
     }
 
 
-def _slice_json(slice_grade: SliceGrade) -> dict[str, Any]:
-    key, region = slice_grade.key, slice_grade.region
+def _series_json(verdict: SeriesVerdict) -> dict[str, Any]:
     return {
-        "series_instance_uid": key.series_instance_uid,
-        "sop_instance_uid": key.sop_instance_uid,
-        "frame": key.frame,
-        "level": slice_grade.level.value if slice_grade.level else None,
+        "series_instance_uid": verdict.series_instance_uid,
+        "description": verdict.description,
+        "plane": verdict.plane.value,
+        "weighting": verdict.weighting.value,
+        "graded": verdict.graded,
+        "for_levels": verdict.for_levels,
+        "reason": verdict.reason,
+    }
+
+
+def _slice_json(slice_grade: SliceGrade) -> dict[str, Any]:
+    region = slice_grade.region
+    return {
+        **_key_json(slice_grade.key),
+        "level": slice_grade.level,
+        "through_disc": slice_grade.through_disc,
         "slab": slice_grade.slab,
         "region": {
             "row": region.row,
             "column": region.column,
             "size_mm": region.size_mm,
             "located": region.located,
+            "origin": region.origin.value,
+            "spread_mm": region.spread_mm,
+        },
+        "marks": {
+            field.name: _point_json(getattr(slice_grade.marks, field.name))
+            for field in fields(AxialMarks)
         },
         "grades": _gradings_json(slice_grade.grades),
+        "roots": _roots_json(slice_grade.roots),
         "further": _gradings_json(slice_grade.further),
     }
 
 
-def _gradings_json(gradings: Mapping[Any, Grading]) -> dict[str, Any]:
+def _level_json(level: LevelGrade) -> dict[str, Any]:
     return {
-        str(name): {
-            "grade": int(grading.grade),
-            "probabilities": [round(p, 6) for p in grading.probabilities],
-            "temperature": grading.temperature,
-            "threshold": grading.threshold,
-            "needs_reader": grading.needs_reader,
-        }
-        for name, grading in gradings.items()
+        "level": level.level,
+        "slab": level.slab,
+        "key_slice": _key_json(level.key_slice),
+        "slices": [_key_json(key) for key in level.slices],
+        "grades": _gradings_json(level.grades),
+        "worst": _worst_json(level.worst),
+        "roots": _roots_json(level.roots),
+    }
+
+
+def _worst_json(worst: Mapping[Finding, SliceKey]) -> dict[str, Any]:
+    return {
+        finding.value: _key_json(worst[finding]) if finding in worst else None
+        for finding in Finding
+    }
+
+
+def _view_json(view: SagittalView) -> dict[str, Any]:
+    return {
+        **_key_json(view.key),
+        "discs": [
+            {"level": mark.level, "row": mark.point.row, "column": mark.point.column}
+            for mark in view.discs
+        ],
+    }
+
+
+def _key_json(key: SliceKey) -> dict[str, Any]:
+    return {
+        "series_instance_uid": key.series_instance_uid,
+        "sop_instance_uid": key.sop_instance_uid,
+        "frame": key.frame,
+    }
+
+
+def _point_json(point: PixelPoint | None) -> dict[str, float] | None:
+    return {"row": point.row, "column": point.column} if point else None
+
+
+def _roots_json(roots: Mapping[Side, Grading]) -> dict[str, Any]:
+    return {
+        side.value: _grading_json(roots[side]) if side in roots else None
+        for side in Side
+    }
+
+
+def _gradings_json(gradings: Mapping[Any, Grading]) -> dict[str, Any]:
+    return {str(name): _grading_json(grading) for name, grading in gradings.items()}
+
+
+def _grading_json(grading: Grading) -> dict[str, Any]:
+    return {
+        "grade": int(grading.grade),
+        "probabilities": [round(p, 6) for p in grading.probabilities],
+        "temperature": grading.temperature,
+        "threshold": grading.threshold,
+        "needs_reader": grading.needs_reader,
     }
 
 
 def as_table(grades: StudyGrades) -> str:
     """Return the grades per slice and level as lines of fixed-width columns."""
     model = grades.model
-    heading = f"{'slab':>4}  {'slice':>5}  {'position':>10}   " + "   ".join(
-        f"{finding.value:<9}" for finding in Finding
+    heading = (
+        f"{'slab':>4}  {'slice':>5}  {'position':>10}  {'level':<7}  "
+        + "   ".join(f"{finding.value:<9}" for finding in Finding)
     )
     lines = [
         FIRST_LINES[model.basis],
@@ -103,22 +157,22 @@ def as_table(grades: StudyGrades) -> str:
         "",
         "series",
         *(
-            f"  {'graded' if verdict.graded else 'not graded':<10}  "
-            f"{verdict.description or '-':<16}  {verdict.reason}"
+            f"  {_use(verdict):<10}  {verdict.description or '-':<16}  {verdict.reason}"
             for verdict in grades.series
         ),
         "",
         "per slice (grade, its probability)",
         heading,
         *(
-            f"{found.slab:>4}  {number:>5}  {found.position_mm:>7.1f} mm   "
+            f"{found.slab:>4}  {number:>5}  {found.position_mm:>7.1f} mm  "
+            f"{_level_text(found):<7}  "
             f"{_gradings_text(found.grades)}"
             for number, found in enumerate(grades.slices, start=1)
         ),
         "",
         "per disc level",
         *(
-            f"  {level.name:<12}  {_gradings_text(level.grades)}"
+            f"  {level.name:<12}  {_gradings_text(level.grades)}{_roots_text(level)}"
             for level in grades.levels
         ),
         "",
@@ -126,6 +180,28 @@ def as_table(grades: StudyGrades) -> str:
         *(f"note: {note}" for note in grades.notes),
     ]
     return "\n".join(lines)
+
+
+def _use(verdict: SeriesVerdict) -> str:
+    if verdict.graded:
+        return "graded"
+    return "for levels" if verdict.for_levels else "not graded"
+
+
+def _level_text(found: SliceGrade) -> str:
+    """Return the level, in brackets where the slice does not pass through its disc."""
+    if found.level is None:
+        return "-"
+    return found.level.value if found.through_disc else f"({found.level.value})"
+
+
+def _roots_text(level: LevelGrade) -> str:
+    """Return the grade of each side's root, where the bundle tells sides apart."""
+    return "".join(
+        f"   {side} root {int(level.roots[side].grade)}"
+        for side in Side
+        if side in level.roots
+    )
 
 
 def _legend(grades: StudyGrades) -> list[str]:

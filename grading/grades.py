@@ -293,6 +293,8 @@ class SeriesVerdict:
     manufacturer: str = ""
     model_name: str = ""
     field_strength_tesla: float | None = None
+    for_levels: bool = False
+    """Sagittal T2-weighted: not graded, but where it is, it may tell the levels."""
 
 
 @dataclass(frozen=True, slots=True)

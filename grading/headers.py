@@ -60,6 +60,7 @@ class ImageHeader:
     manufacturer: str = ""
     model_name: str = ""
     field_strength_tesla: float | None = None
+    thickness_mm: float | None = None
 
     @property
     def normal(self) -> Vector | None:
@@ -161,6 +162,9 @@ def _image_header(ds: Dataset, number: int, per_frame: Dataset | None) -> ImageH
         manufacturer=_text(ds, "Manufacturer"),
         model_name=_text(ds, "ManufacturerModelName"),
         field_strength_tesla=_tesla(_value(ds, "MagneticFieldStrength")),
+        thickness_mm=_positive(
+            _number(groups.get("PixelMeasuresSequence", "SliceThickness"))
+        ),
     )
 
 

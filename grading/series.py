@@ -28,6 +28,7 @@ MAX_TILT_FROM_PLANE_DEG = 45.0
 nearer."""
 MIN_SLICES = 3
 """Fewer images than this are a localizer or a broken transfer, not a stack."""
+LEVELS_ONLY = "sagittal T2-weighted, for the levels only"
 OTHER_BODY_PARTS = {
     "HEAD", "BRAIN", "NECK", "CSPINE", "TSPINE", "CHEST", "BREAST", "HEART", "SHOULDER",
     "ELBOW", "WRIST", "HAND", "HIP", "KNEE", "ANKLE", "FOOT", "PROSTATE", "LIVER",
@@ -50,7 +51,7 @@ class SeriesHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One axial image with its pixels."""
+    """One image with its pixels."""
 
     header: ImageHeader
     pixels: NDArray[np.float32]
@@ -58,8 +59,8 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class AxialSeries:
-    """A gradable series, ready for the grader; slices in no particular order."""
+class LoadedSeries:
+    """A series ready to be looked at; slices in no particular order."""
 
     series_instance_uid: str
     slices: tuple[Slice, ...]
@@ -83,27 +84,38 @@ def group_series(datasets: Iterable[Dataset]) -> list[SeriesHeaders]:
 
 
 def judge(series: SeriesHeaders) -> SeriesVerdict:
-    """Say whether a series is axial T2-weighted lumbar MR, and why or why not."""
+    """Say whether a series is axial T2-weighted lumbar MR, and why or why not.
+
+    A sagittal T2-weighted one is not graded but kept for the levels.
+    """
     plane = _plane(series.images)
     weighting = weighting_of(series.images, series.description)
     refusal = _refusal(series, plane, weighting)
+    for_levels = plane is Plane.SAGITTAL and refusal is None
+    physics = evidence(series.images, weighting)
     first = series.images[0]
     return SeriesVerdict(
         series_instance_uid=series.series_instance_uid,
         description=series.description,
         plane=plane,
         weighting=weighting,
-        graded=refusal is None,
-        reason=refusal or f"axial T2-weighted: {evidence(series.images, weighting)}",
+        graded=refusal is None and not for_levels,
+        reason=refusal
+        or (
+            f"{LEVELS_ONLY}: {physics}"
+            if for_levels
+            else f"axial T2-weighted: {physics}"
+        ),
         slices=len(series.images),
         manufacturer=first.manufacturer,
         model_name=first.model_name,
         field_strength_tesla=first.field_strength_tesla,
+        for_levels=for_levels,
     )
 
 
-def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> AxialSeries:
-    """Decode the gradable images of a series that was judged gradable.
+def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> LoadedSeries:
+    """Decode the T2-weighted images of a series to be graded or to tell levels.
 
     ``datasets`` gives the dataset that holds each image.
 
@@ -132,7 +144,7 @@ def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> AxialSe
         if unreadable
         else ()
     )
-    return AxialSeries(series.series_instance_uid, tuple(slices), notes)
+    return LoadedSeries(series.series_instance_uid, tuple(slices), notes)
 
 
 def gradable_images(series: SeriesHeaders) -> list[ImageHeader]:
@@ -174,13 +186,13 @@ def _by_uid_and_frame(image: ImageHeader) -> tuple[str, int]:
 
 
 def _refusal(series: SeriesHeaders, plane: Plane, weighting: Weighting) -> str | None:
-    """Return the first reason against grading, in the order a person would give."""
+    """Return the first reason against any use, in the order a person would give."""
     images = series.images
     checks = (
         _refused_modality(images),
         _refused_localizer(weighting),
         _refused_geometry(images),
-        _refused_plane(images, plane),
+        _refused_plane(images, plane, weighting),
         _refused_weighting(series, weighting),
         _refused_body_part(images),
         _refused_count(images),
@@ -214,8 +226,10 @@ def _refused_geometry(images: Sequence[ImageHeader]) -> str | None:
     return None
 
 
-def _refused_plane(images: Sequence[ImageHeader], plane: Plane) -> str | None:
-    if plane is Plane.AXIAL:
+def _refused_plane(
+    images: Sequence[ImageHeader], plane: Plane, weighting: Weighting
+) -> str | None:
+    if plane is Plane.AXIAL or (plane is Plane.SAGITTAL and weighting is Weighting.T2):
         return None
     worst = max(_angle_from_body_axis_deg(image) for image in images)
     return f"not axial: normal {worst:.0f} degrees from the body axis"

@@ -14,7 +14,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from grading.grades import Grading, Plane, SeriesVerdict, SliceKey, Weighting
+from grading.grades import (
+    Grading,
+    PixelPoint,
+    Plane,
+    SeriesVerdict,
+    SliceKey,
+    Weighting,
+)
 from storage.states import Root
 
 
@@ -141,6 +148,7 @@ class VerdictColumns:
     manufacturer: Mapped[str | None]
     model_name: Mapped[str | None]
     field_strength_tesla: Mapped[float | None]
+    for_levels: Mapped[bool | None]
 
     def write_verdict(self, verdict: SeriesVerdict) -> None:
         for name in _VERDICT:
@@ -193,5 +201,23 @@ class SliceColumns:
     sop_instance_uid: Mapped[str]
     frame: Mapped[int]
 
+    def write_key(self, key: SliceKey) -> None:
+        self.series_instance_uid = key.series_instance_uid
+        self.sop_instance_uid = key.sop_instance_uid
+        self.frame = key.frame
+
     def read_key(self) -> SliceKey:
         return SliceKey(self.series_instance_uid, self.sop_instance_uid, self.frame)
+
+
+class PointColumns:
+    """A place on an image; see ``grading.grades.PixelPoint``."""
+
+    row: Mapped[float]
+    column: Mapped[float]
+
+    def write_point(self, point: PixelPoint) -> None:
+        self.row, self.column = point.row, point.column
+
+    def read_point(self) -> PixelPoint:
+        return PixelPoint(self.row, self.column)

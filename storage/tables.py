@@ -12,13 +12,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from grading.grades import Basis, Finding, Level
+from grading.grades import Basis, Finding, Level, RegionOrigin, Side
 from storage.columns import (
     Base,
     DatabaseClock,
     FileColumns,
     GradingColumns,
     LeaseColumns,
+    PointColumns,
     SliceColumns,
     VerdictColumns,
 )
@@ -171,6 +172,7 @@ class ResultRow(Base):
     slices: Mapped[list[SliceGradeRow]] = relationship(order_by="SliceGradeRow.ordinal")
     levels: Mapped[list[LevelGradeRow]] = relationship(order_by="LevelGradeRow.ordinal")
     notes: Mapped[list[NoteRow]] = relationship(order_by="NoteRow.ordinal")
+    sagittal: Mapped[SagittalViewRow | None] = relationship()
 
 
 class NoteRow(Base):
@@ -210,10 +212,13 @@ class SliceGradeRow(SliceColumns, Base):
     region_row: Mapped[float]
     region_column: Mapped[float]
     region_size_mm: Mapped[float]
-    region_located: Mapped[bool]
-    landmark_confidence: Mapped[float | None]
+    region_origin: Mapped[RegionOrigin]
+    region_spread_mm: Mapped[float | None]
     level: Mapped[Level | None]
+    through_disc: Mapped[bool | None]
     gradings: Mapped[list[SliceGradingRow]] = relationship()
+    roots: Mapped[list[SliceRootRow]] = relationship()
+    marks: Mapped[list[SliceMarkRow]] = relationship()
 
 
 class SliceGradingRow(GradingColumns, Base):
@@ -227,6 +232,29 @@ class SliceGradingRow(GradingColumns, Base):
     further: Mapped[bool] = mapped_column(primary_key=True)
     """True for heads beyond the three findings."""
     head: Mapped[str] = mapped_column(primary_key=True)
+
+
+class SliceRootRow(GradingColumns, Base):
+    """What one side's nerve root received on one slice."""
+
+    __tablename__ = "slice_root_gradings"
+
+    slice_grade_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(SliceGradeRow.id), primary_key=True
+    )
+    side: Mapped[Side] = mapped_column(primary_key=True)
+
+
+class SliceMarkRow(PointColumns, Base):
+    """One landmark found on one slice."""
+
+    __tablename__ = "slice_marks"
+
+    slice_grade_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(SliceGradeRow.id), primary_key=True
+    )
+    mark: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    """The name of the field of ``grading.grades.AxialMarks``."""
 
 
 class LevelGradeRow(Base):
@@ -243,6 +271,8 @@ class LevelGradeRow(Base):
     slabs: Mapped[int]
     slices: Mapped[list[LevelSliceRow]] = relationship(order_by="LevelSliceRow.ordinal")
     gradings: Mapped[list[LevelGradingRow]] = relationship()
+    roots: Mapped[list[LevelRootRow]] = relationship()
+    worst: Mapped[list[LevelWorstRow]] = relationship()
 
 
 class LevelSliceRow(SliceColumns, Base):
@@ -265,6 +295,53 @@ class LevelGradingRow(GradingColumns, Base):
         sa.ForeignKey(LevelGradeRow.id), primary_key=True
     )
     finding: Mapped[Finding] = mapped_column(primary_key=True)
+
+
+class LevelRootRow(GradingColumns, Base):
+    """What one side's nerve root received at one level."""
+
+    __tablename__ = "level_root_gradings"
+
+    level_grade_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(LevelGradeRow.id), primary_key=True
+    )
+    side: Mapped[Side] = mapped_column(primary_key=True)
+
+
+class LevelWorstRow(SliceColumns, Base):
+    """The slice with the highest grade of one finding at one level."""
+
+    __tablename__ = "level_worst_slices"
+
+    level_grade_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(LevelGradeRow.id), primary_key=True
+    )
+    finding: Mapped[Finding] = mapped_column(primary_key=True)
+
+
+class SagittalViewRow(SliceColumns, Base):
+    """The sagittal image that told the levels of one result."""
+
+    __tablename__ = "sagittal_views"
+
+    result_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ResultRow.id), primary_key=True
+    )
+    discs: Mapped[list[SagittalDiscRow]] = relationship(
+        order_by="SagittalDiscRow.ordinal"
+    )
+
+
+class SagittalDiscRow(PointColumns, Base):
+    """One disc on that image, cranial to caudal."""
+
+    __tablename__ = "sagittal_discs"
+
+    result_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(SagittalViewRow.result_id), primary_key=True
+    )
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    level: Mapped[Level]
 
 
 class ObjectRow(FileColumns, Base):

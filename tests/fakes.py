@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from grading.boxes import Box
 from grading.errors import NotGradable
-from grading.grades import LevelGrade, Region, RegionOrigin, SliceGrade, StudyGrades
+from grading.grades import (
+    LevelGrade,
+    Region,
+    RegionOrigin,
+    SliceGrade,
+    SliceKey,
+    StudyGrades,
+)
 from grading.headers import ImageHeader
-from grading.levels import Slab, slabs
+from grading.levels.slabs import Slab, slabs
 from grading.series import gradable_images, group_series, judge
 from tests.dicom_factories import MODEL, gradings
 
@@ -21,7 +29,9 @@ REGION_MM = 48.0
 class SameEverywhere:
     """Grades every slice alike, without a network and without its pixels."""
 
-    def grade(self, datasets: Sequence[Dataset]) -> StudyGrades:
+    def grade(
+        self, datasets: Sequence[Dataset], drawn: Mapping[SliceKey, Box] | None = None
+    ) -> StudyGrades:
         """Judge and group as the real grader does; refuse what it refuses."""
         series = group_series(datasets)
         verdicts = tuple(judge(headers) for headers in series)
@@ -40,7 +50,7 @@ class SameEverywhere:
             model=MODEL,
             series=verdicts,
             slices=tuple(
-                _slice_grade(images[index], number, position_mm)
+                _slice_grade(images[index], number, position_mm, drawn or {})
                 for number, slab in enumerate(found, start=1)
                 for index, position_mm in zip(
                     slab.members, slab.positions_mm, strict=True
@@ -53,9 +63,13 @@ class SameEverywhere:
         )
 
 
-def _slice_grade(image: ImageHeader, slab: int, position_mm: float) -> SliceGrade:
+def _slice_grade(
+    image: ImageHeader, slab: int, position_mm: float, drawn: Mapping[SliceKey, Box]
+) -> SliceGrade:
     row, column = (image.rows - 1) / 2, (image.columns - 1) / 2
     region = Region(row, column, REGION_MM, origin=RegionOrigin.CENTRE)
+    if box := drawn.get(image.key):
+        region = Region(*box.centre, REGION_MM, origin=RegionOrigin.DRAWN)
     return SliceGrade(image.key, slab, position_mm, region, gradings())
 
 

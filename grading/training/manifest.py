@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from grading.boxes import Box
 from grading.evaluation.delimited import CasesError
 from grading.grades import Finding, Grade, Level
 
@@ -38,24 +39,6 @@ class Origin(StrEnum):
     PATIENTS = "patients"
     PHANTOM = "phantom"
     MIXED = "phantom and patients"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle that somebody drew, in pixels from 0 at the first one's centre."""
-
-    first_row: float
-    first_column: float
-    last_row: float
-    last_column: float
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Row and column."""
-        return (
-            (self.first_row + self.last_row) / 2,
-            (self.first_column + self.last_column) / 2,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorag
 
 from dicom_node.errors import InputError
 from dicom_node.folder import (
+    Folder,
     as_json_text,
     as_text,
     complaints,
     grade_folder,
     write_all,
 )
-from grading.grades import FIRST_LINES, Basis
+from grading.grades import FIRST_LINES, Basis, RegionOrigin
 from tests.dicom_factories import CREATED_AT, mr_series, report_context
 from tests.fakes import SameEverywhere
 
@@ -72,6 +73,66 @@ def test_one_study_prints_one_object(tmp_path: Path) -> None:
     assert complaints(found) == []
 
 
+def write_boxes(path: Path, **more: object) -> None:
+    edges = {"first_row": 10, "first_column": 20, "last_row": 30, "last_column": 40}
+    path.write_text(json.dumps([{"file": "deep/1.dcm", **edges, **more}]))
+
+
+def drawn_regions(found: Folder) -> list[tuple[float, float]]:
+    (study,) = found.studies
+    assert study.grades
+    return [
+        (one.region.row, one.region.column)
+        for one in study.grades.slices
+        if one.region.origin is RegionOrigin.DRAWN
+    ]
+
+
+def test_boxes_beside_the_images_are_used(tmp_path: Path) -> None:
+    write(tmp_path / "deep", mr_series(3))
+    write_boxes(tmp_path / "boxes.json")
+
+    found = grade_folder(tmp_path, SameEverywhere())
+
+    assert drawn_regions(found) == [(20, 30)]
+    assert complaints(found) == []
+
+
+def test_a_file_of_boxes_that_is_named_is_used_instead(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write(images / "deep", mr_series(3))
+    write_boxes(images / "boxes.json")
+    write_boxes(tmp_path / "others.json", last_row=50)
+
+    found = grade_folder(images, SameEverywhere(), tmp_path / "others.json")
+
+    assert drawn_regions(found) == [(30, 30)]
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"last_row": 200}, "entry 1: the middle of .* lies outside its image of 64"),
+        ({"file": "1.dcm"}, "entry 1: no image is named 1.dcm frame 1"),
+    ],
+)
+def test_a_box_that_fits_no_image_grades_nothing(
+    tmp_path: Path, more: dict[str, object], sentence: str
+) -> None:
+    write(tmp_path / "deep", mr_series(3))
+    write_boxes(tmp_path / "boxes.json", **more)
+
+    with pytest.raises(InputError, match=rf"boxes\.json, {sentence}"):
+        grade_folder(tmp_path, SameEverywhere())
+
+
+def test_a_file_of_boxes_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write(tmp_path, mr_series(3))
+
+    with pytest.raises(InputError, match=r"none\.json: No such file"):
+        grade_folder(tmp_path, SameEverywhere(), tmp_path / "none.json")
+
+
 def test_several_studies_print_a_list_and_a_table_each(tmp_path: Path) -> None:
     write(tmp_path / "a", of_study("2.25.11"))
     write(tmp_path / "b", of_study("2.25.12"))
@@ -95,7 +156,7 @@ def test_a_study_that_is_not_graded_is_named_with_its_reason(tmp_path: Path) -> 
     assert [study["study_instance_uid"] for study in content] == ["2.25.11"]
     (complaint,) = complaints(found)
     assert complaint.startswith("study 2.25.12: no axial T2-weighted lumbar series")
-    assert "normal 90 degrees from the body axis" in complaint
+    assert "sagittal T2-weighted, for the levels only" in complaint
 
 
 def test_a_folder_without_a_gradable_study_prints_an_empty_list(

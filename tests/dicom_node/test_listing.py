@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,19 @@ import pytest
 from dicom_node.listing import as_json, as_table
 from grading.grades import (
     FIRST_LINES,
+    AxialMarks,
     Basis,
+    DiscMark,
     Finding,
     Grading,
     Level,
+    PixelPoint,
     Plane,
+    Region,
+    RegionOrigin,
+    SagittalView,
+    Side,
+    SliceKey,
     StudyGrades,
     Weighting,
 )
@@ -107,6 +115,83 @@ def test_further_heads_are_printed_by_their_names() -> None:
             "needs_reader": False,
         }
     }
+
+
+def located() -> StudyGrades:
+    """Return a study with everything that landmarks and levels tell."""
+    graded = study_grades(mr_series(3), slabs=(3,), levels=(Level.L4_L5,))
+    root = Grading((0.1, 0.2, 0.3, 0.4))
+    through, beside, lost = graded.slices
+    (level,) = graded.levels
+    return replace(
+        graded,
+        slices=(
+            replace(
+                through,
+                level=Level.L4_L5,
+                through_disc=True,
+                region=Region(1.0, 2.0, 54.0, RegionOrigin.LANDMARKS, 1.5),
+                marks=AxialMarks(sac_centre=PixelPoint(5.0, 2.0)),
+                roots={Side.LEFT: root},
+            ),
+            replace(beside, level=Level.L4_L5, through_disc=False),
+            replace(lost, level=None),
+        ),
+        levels=(
+            replace(level, worst={Finding.LDH: beside.key}, roots={Side.LEFT: root}),
+        ),
+        sagittal=SagittalView(
+            SliceKey("2.25.8", "2.25.8.1"),
+            (DiscMark(Level.L4_L5, PixelPoint(30.0, 40.0)),),
+        ),
+    )
+
+
+def test_landmarks_and_levels_are_printed() -> None:
+    content = printed(as_json(located()))
+
+    jsonschema.validate(content, SCHEMA)
+    through, beside, _ = content["slices"]
+    assert (through["through_disc"], beside["through_disc"]) == (True, False)
+    assert through["region"]["origin"] == "landmarks"
+    assert through["region"]["spread_mm"] == 1.5
+    assert through["marks"]["sac_centre"] == {"row": 5.0, "column": 2.0}
+    assert through["marks"]["disc_margin"] is None
+    assert through["roots"]["left"]["grade"] == 3
+    assert through["roots"]["right"] is None
+    (level,) = content["levels"]
+    assert level["worst"]["LDH"]["sop_instance_uid"] == beside["sop_instance_uid"]
+    assert level["worst"]["LNRC"] is None
+    assert content["sagittal"]["discs"] == [
+        {"level": "L4/L5", "row": 30.0, "column": 40.0}
+    ]
+
+
+def test_the_schema_names_every_mark_origin_and_side() -> None:
+    parts = SCHEMA["$defs"]
+
+    marks = [field.name for field in fields(AxialMarks)]
+    assert parts["marks"]["required"] == marks
+    assert parts["region"]["properties"]["origin"]["enum"] == list(RegionOrigin)
+    assert parts["roots"]["required"] == list(Side)
+
+
+def test_the_table_shows_levels_and_brackets_slices_beside_the_disc() -> None:
+    lines = as_table(located()).splitlines()
+
+    slices = lines.index("per slice (grade, its probability)") + 2
+    levels = [line.split()[4] for line in lines[slices : slices + 3]]
+    assert levels == ["L4/L5", "(L4/L5)", "-"]
+    assert any("L4/L5" in line and "left root 3" in line for line in lines)
+
+
+def test_a_series_for_the_levels_is_said_to_be_one() -> None:
+    graded = study_grades(mr_series(3))
+    verdicts = [replace(one, graded=False, for_levels=True) for one in graded.series]
+
+    table = as_table(replace(graded, series=tuple(verdicts)))
+
+    assert "  for levels  " in table
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ def test_a_late_series_that_is_not_graded_opens_no_revision(
     assert len(reports(pacs)) == 1
 
 
+def test_a_late_sagittal_series_opens_a_revision_for_it_may_tell_the_levels(
+    node: Node, pacs: SmallPacs
+) -> None:
+    send(node.peer, received())
+    node.work()
+    late = received(4, SeriesInstanceUID="2.25.2002")
+    for number, ds in enumerate(late):
+        renamed(ds, f"2.25.9.{number}").ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+
+    send(node.peer, late)
+    node.work()
+
+    assert len(reports(pacs)) == 2
+
+
 def renamed(ds: Dataset, uid: str) -> Dataset:
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     return ds

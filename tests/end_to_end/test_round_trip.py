@@ -73,7 +73,7 @@ def test_series_that_are_not_graded_are_refused_with_their_reasons(
     assert reasons == {
         "T2 AX": "axial T2-weighted: TE 95 ms, TR 4455 ms",
         "T1 AX": "not T2-weighted (T1): TE 21 ms, TR 567 ms",
-        "T2 SAG": "not axial: normal 89 degrees from the body axis",
+        "T2 SAG": "sagittal T2-weighted, for the levels only: TE 110 ms, TR 3203 ms",
         "T1 SAG": "not axial: normal 89 degrees from the body axis",
         "STIR SAG": "not axial: normal 89 degrees from the body axis",
     }

@@ -20,7 +20,8 @@ from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, Weighting
 from grading.headers import Acquisition, ImageHeader
 from grading.series import (
-    AxialSeries,
+    LEVELS_ONLY,
+    LoadedSeries,
     SeriesHeaders,
     decode,
     gradable_images,
@@ -47,7 +48,7 @@ def judged(datasets: Sequence[Dataset]) -> SeriesVerdict:
     return judge(series)
 
 
-def loaded(datasets: Sequence[Dataset]) -> AxialSeries:
+def loaded(datasets: Sequence[Dataset]) -> LoadedSeries:
     (series,) = group_series(datasets)
     by_uid = {str(ds.SOPInstanceUID): ds for ds in datasets}
     return load(
@@ -81,7 +82,7 @@ def received(count: int = 4) -> list[Dataset]:
             Plane.SAGITTAL,
             Weighting.T2,
             False,
-            "not axial: normal 89 degrees from the body axis",
+            "sagittal T2-weighted, for the levels only: TE 110 ms, TR 3203 ms",
         ),
         (
             "t1_sag",
@@ -123,7 +124,7 @@ def test_headers_without_modality_and_times_are_believed_to_be_what_they_say() -
 
     assert [verdict.reason for verdict in verdicts] == [
         "axial T2-weighted: by its description, the header gives no TE",
-        "not axial: normal 87 degrees from the body axis",
+        f"{LEVELS_ONLY}: by its description, the header gives no TE",
         "not axial: normal 87 degrees from the body axis",
     ]
 

@@ -7,6 +7,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from grading.grades import Region, RegionOrigin, SliceKey
+from storage import results
 from storage.database import Database, _alembic_config, migrate, open_database
 from storage.errors import DatabaseUnreachable
 from storage.tables import metadata
@@ -92,6 +94,76 @@ def test_grades_from_before_calibration_were_made_at_temperature_1(
     statement = sa.text("SELECT temperature, threshold FROM slice_gradings")
     with closing(sa.create_engine(url).connect()) as connection:
         assert connection.execute(statement).one() == (1.0, None)
+
+
+@pytest.mark.parametrize(("located", "origin"), [(0, "centre"), (1, "landmarks")])
+def test_grades_from_before_landmarks_keep_whether_their_region_was_located(
+    tmp_path: Path, located: int, origin: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/filled.sqlite"
+    upgrade_to(url, "0002")
+    with sa.create_engine(url).begin() as connection:
+        fill_with_one_slice(connection, located)
+
+    migrate(url)
+
+    with closing(open_database(url)) as database, database.reading.begin() as session:
+        found = results.latest(session, "1.2")
+    assert found is not None
+    (sliced,) = found.slices
+    assert sliced.region == Region(1.0, 2.0, 54.0, RegionOrigin(origin))
+    assert (sliced.key, sliced.through_disc) == (SliceKey("1.3", "1.4"), None)
+    assert [verdict.for_levels for verdict in found.series] == [False]
+    assert found.sagittal is None
+
+
+def fill_with_one_slice(connection: sa.Connection, located: int) -> None:
+    """Fill a database of revision 0002 with a result of one slice."""
+    moment = "2026-11-01 12:00:00.000000"
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("studies", {"study_instance_uid": "1.2", "created_at": moment, "revision": 1}),
+        (
+            "jobs",
+            {
+                "id": 1, "study_instance_uid": "1.2", "revision": 1, "state": "done",
+                "kind": "grade", "priority": 0, "input_digest": "", "attempts": 1,
+                "claim_number": 1, "created_at": moment, "not_before": moment,
+            },
+        ),
+        (
+            "results",
+            {
+                "id": 1, "job_id": 1, "study_instance_uid": "1.2", "revision": 1,
+                "saved_at": moment, "model_name": "phantom", "model_version": "1",
+                "model_sha256": "ab", "model_basis": "phantom",
+            },
+        ),
+        (
+            "result_series",
+            {
+                "result_id": 1, "ordinal": 0, "series_instance_uid": "1.3",
+                "description": "", "plane": "axial", "weighting": "T2",
+                "graded": 1, "reason": "axial T2-weighted", "slices": 3,
+                "manufacturer": "", "model_name": "",
+            },
+        ),
+        (
+            "slice_grades",
+            {
+                "id": 1, "result_id": 1, "ordinal": 0, "slab": 1, "position_mm": 0.0,
+                "region_row": 1.0, "region_column": 2.0, "region_size_mm": 54.0,
+                "region_located": located, "series_instance_uid": "1.3",
+                "sop_instance_uid": "1.4", "frame": 1,
+            },
+        ),
+    ]  # fmt: skip
+    for table, values in rows:
+        names = ", ".join(values)
+        places = ", ".join(f":{name}" for name in values)
+        connection.execute(
+            sa.text(f"INSERT INTO {table} ({names}) VALUES ({places})"),  # noqa: S608
+            values,
+        )
 
 
 def upgrade_to(url: str, revision: str) -> None:

@@ -9,16 +9,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from grading.grades import (
+    AxialMarks,
     Basis,
+    DiscMark,
     Finding,
     Grading,
     Level,
     LevelGrade,
     ModelIdentity,
+    PixelPoint,
     Plane,
     Region,
     RegionOrigin,
+    SagittalView,
     SeriesVerdict,
+    Side,
     SliceGrade,
     SliceKey,
     StudyGrades,
@@ -46,9 +51,19 @@ def gradings(draw: st.DrawFn) -> Grading:
 
 FINDINGS = st.dictionaries(st.sampled_from(Finding), gradings())
 KEYS = st.builds(SliceKey, TEXT, TEXT, COUNT)
-ORIGINS = st.sampled_from((RegionOrigin.LANDMARKS, RegionOrigin.CENTRE))
-REGIONS = st.builds(Region, NUMBER, NUMBER, NUMBER, ORIGINS)
+ORIGINS = st.sampled_from(RegionOrigin)
+REGIONS = st.builds(Region, NUMBER, NUMBER, NUMBER, ORIGINS, st.none() | NUMBER)
 LEVELS = st.none() | st.sampled_from(Level)
+POINTS = st.builds(PixelPoint, NUMBER, NUMBER)
+MARKS = st.builds(AxialMarks, *[st.none() | POINTS] * 4)
+ROOTS = st.dictionaries(st.sampled_from(Side), gradings())
+VIEWS = st.builds(
+    SagittalView,
+    KEYS,
+    st.lists(st.builds(DiscMark, st.sampled_from(Level), POINTS), max_size=3).map(
+        tuple
+    ),
+)
 VERDICTS = st.builds(
     SeriesVerdict,
     series_instance_uid=TEXT,
@@ -61,6 +76,7 @@ VERDICTS = st.builds(
     manufacturer=TEXT,
     model_name=TEXT,
     field_strength_tesla=st.none() | NUMBER,
+    for_levels=st.booleans(),
 )
 SLICES = st.builds(
     SliceGrade,
@@ -70,6 +86,9 @@ SLICES = st.builds(
     region=REGIONS,
     grades=FINDINGS,
     level=LEVELS,
+    through_disc=st.none() | st.booleans(),
+    roots=ROOTS,
+    marks=MARKS,
     # A further head may have the name of a finding.
     further=st.dictionaries(TEXT | st.just("LDH"), gradings(), max_size=3),
 )
@@ -81,6 +100,8 @@ LEVEL_GRADES = st.builds(
     key_slice=KEYS,
     slices=st.lists(KEYS, max_size=3).map(tuple),
     grades=FINDINGS,
+    worst=st.dictionaries(st.sampled_from(Finding), KEYS),
+    roots=ROOTS,
 )
 STUDY_GRADES = st.builds(
     StudyGrades,
@@ -90,6 +111,7 @@ STUDY_GRADES = st.builds(
     slices=st.lists(SLICES, max_size=4).map(tuple),
     levels=st.lists(LEVEL_GRADES, max_size=3).map(tuple),
     notes=st.lists(TEXT, max_size=3).map(tuple),
+    sagittal=st.none() | VIEWS,
 )
 
 

@@ -17,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 
 from grading.grades import SeriesVerdict, SliceKey
 from grading.headers import ImageHeader, image_headers
-from grading.levels import slabs
+from grading.levels.slabs import slabs
 from grading.series import SeriesHeaders, gradable_images, judge
 from grading.training.importing.labels import LeftOut
 

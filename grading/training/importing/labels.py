@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grading.boxes import Box
 from grading.grades import Finding, Grade, Level
-from grading.training.manifest import Box, Part
+from grading.training.manifest import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from grading.boxes import DrawnBox
 from grading.grades import Level, SliceKey
 from grading.training.importing.archive import Archive, ArchivedImage
-from grading.training.importing.boxes import DrawnBox
 from grading.training.importing.labels import Label, LeftOut, label_left_out
 
 LEVELS = tuple(Level)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from grading.boxes import Box
 from grading.evaluation.delimited import CasesError
 from grading.grades import Finding, Grade, Level
 from grading.training.importing.labels import Label
-from grading.training.manifest import Box
 
 TRUTH_NAME = "truth.json"
 FORMAT = "lumbar-phantom-study/1"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from grading.boxes import Box
 from grading.evaluation.delimited import CasesError
 from grading.training.importing.boxes import read_boxes
-from grading.training.manifest import Box
 
 CSV = "sop_instance;first_row;first_column;last_row;last_column\n1.2;1,5;2;9;12\n"
 JSON = (

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grading.boxes import Box
 from grading.evaluation.delimited import CasesError
 from grading.grades import Finding, Grade, Level
 from grading.training.manifest import (
-    Box,
     LabelledImage,
     Manifest,
     Origin,

@@ -9,12 +9,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from grading.boxes import Box, DrawnBox
 from grading.grades import Finding, Grade, Level
 from grading.training.importing.archive import Archive
-from grading.training.importing.boxes import DrawnBox
 from grading.training.importing.labels import Label
 from grading.training.importing.matching import Matched, match
-from grading.training.manifest import Box
 from tests.grading.importing.archives import Study, write_archive
 
 STUDY = Study(1, slabs=2)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from grading.boxes import Box
 from grading.evaluation.delimited import CasesError
 from grading.grades import Finding, Grade, Level
 from grading.phantom.studies import truth as phantom
 from grading.training.importing import phantom_truth
 from grading.training.importing.phantom_truth import read_truths
-from grading.training.manifest import Box
 
 BOX = {"first_row": 1.0, "first_column": 2.0, "last_row": 9.0, "last_column": 12.0}
 IMAGE = {

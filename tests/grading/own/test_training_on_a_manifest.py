@@ -13,6 +13,7 @@ import torch
 from pydicom import dcmread
 
 from grading.__main__ import main
+from grading.boxes import Box
 from grading.bundle import Bundle, load_bundle, save_bundle
 from grading.evaluation.case_file import read_cases
 from grading.evaluation.delimited import CasesError
@@ -23,7 +24,6 @@ from grading.preprocess import Preprocessing
 from grading.training.fit import HEADS, Progress, fit
 from grading.training.images import training_slices
 from grading.training.manifest import (
-    Box,
     Manifest,
     Origin,
     Part,

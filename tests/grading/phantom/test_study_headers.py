@@ -34,7 +34,7 @@ each_writing = pytest.mark.parametrize(
 )
 REASONS = {
     Role.LOCALIZER: "localizer",
-    Role.SAGITTAL_T2: r"not axial: normal \d+ degrees from the body axis",
+    Role.SAGITTAL_T2: r"sagittal T2-weighted, for the levels only: TE .*",
     Role.SAGITTAL_T1: r"not axial: normal \d+ degrees from the body axis",
     Role.AXIAL_T2: r"axial T2-weighted: TE \d+ ms, TR \d+ ms",
     Role.AXIAL_T1: r"not T2-weighted \(T1\): TE \d+ ms, TR \d+ ms",

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.headers import ImageHeader
-from grading.levels import MAX_GAP_RATIO, MAX_TILT_DEG, Slab, centre_lps_mm, slabs
+from grading.levels.geometry import centre_lps_mm
+from grading.levels.slabs import MAX_GAP_RATIO, MAX_TILT_DEG, Slab, slabs
 from grading.series import group_series
 from tests.grading.builders import hitachi, image
 from tests.shared_data import shared_data

@@ -1,7 +1,7 @@
-"""Which slices belong together: geometry only, pure functions.
+"""Which slices were laid together: geometry only, pure functions.
 
-Until disc levels are found on a sagittal series, every spatially separate slab of
-slices is a group of its own and its level stays undetermined.
+A slab is a technologist's word more than the spine's: mostly it is angled to one
+disc, but a block through several is a slab too. `grading.levels` tells the discs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grading.headers import ImageHeader, Vector
+from grading.levels.geometry import centre_lps_mm, dot, mean, normal_of, tilt_deg
 
 MAX_TILT_DEG = 1.5
 """Slices of one slab are parallel; scanners write their cosines to 1e-6."""
@@ -56,42 +57,19 @@ def slabs(images: Sequence[ImageHeader]) -> list[Slab]:
         else:
             groups.append([index])
     found = [slab for group in groups for slab in _split_at_gaps(images, group)]
-    axis = _mean_normal([slab.normal for slab in found])
+    axis = mean([slab.normal for slab in found])
     return sorted(found, key=lambda slab: -_height(images, slab, axis))
-
-
-def centre_lps_mm(image: ImageHeader) -> Vector:
-    """Return the image's centre in patient coordinates (PS3.3 C.7.6.2.1.1)."""
-    if not (
-        image.position_lps_mm
-        and image.row_direction
-        and image.column_direction
-        and image.spacing_mm
-    ):
-        raise ValueError("an image without geometry has no centre")
-    along_row = (image.columns - 1) / 2 * image.spacing_mm[1]
-    along_column = (image.rows - 1) / 2 * image.spacing_mm[0]
-    x, y, z = (
-        start + along_row * row + along_column * column
-        for start, row, column in zip(
-            image.position_lps_mm,
-            image.row_direction,
-            image.column_direction,
-            strict=True,
-        )
-    )
-    return (x, y, z)
 
 
 def _side_by_side(a: ImageHeader, b: ImageHeader) -> bool:
     same_series = a.key.series_instance_uid == b.key.series_instance_uid
-    return same_series and _tilt_deg(_normal(a), _normal(b)) <= MAX_TILT_DEG
+    return same_series and tilt_deg(normal_of(a), normal_of(b)) <= MAX_TILT_DEG
 
 
 def _split_at_gaps(images: Sequence[ImageHeader], group: list[int]) -> list[Slab]:
-    normal = _normal(images[group[0]])
+    normal = normal_of(images[group[0]])
     placed = sorted(
-        ((_dot(centre_lps_mm(images[index]), normal), index) for index in group),
+        ((dot(centre_lps_mm(images[index]), normal), index) for index in group),
         key=lambda pair: -pair[0],
     )
     gaps = [a[0] - b[0] for a, b in itertools.pairwise(placed)]
@@ -112,25 +90,5 @@ def _split_at_gaps(images: Sequence[ImageHeader], group: list[int]) -> list[Slab
 def _height(images: Sequence[ImageHeader], slab: Slab, axis: Vector) -> float:
     """Return the slab's mean height along the spine's axis, in mm."""
     return statistics.fmean(
-        _dot(centre_lps_mm(images[index]), axis) for index in slab.members
+        dot(centre_lps_mm(images[index]), axis) for index in slab.members
     )
-
-
-def _normal(image: ImageHeader) -> Vector:
-    normal = image.normal
-    if normal is None:
-        raise ValueError("an image without orientation belongs to no slab")
-    return normal
-
-
-def _mean_normal(normals: Sequence[Vector]) -> Vector:
-    x, y, z = (statistics.fmean(component) for component in zip(*normals, strict=True))
-    return (x, y, z)
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    return math.fsum(p * q for p, q in zip(a, b, strict=True))
-
-
-def _tilt_deg(a: Vector, b: Vector) -> float:
-    return math.degrees(math.acos(min(1.0, abs(_dot(a, b)))))

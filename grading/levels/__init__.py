@@ -1,0 +1,1 @@
+"""Which disc an axial slice belongs to, by geometry alone."""
