@@ -149,15 +149,30 @@ def _never_a_unit(cases: Cases, finding: Finding) -> list[LeftOut]:
 
 
 def rows_left_out(cases: Cases) -> list[tuple[int, str]]:
-    """Return each row about a slice that takes no part per slice, and its reason.
+    """Return each row that takes no part, and its reason.
 
-    The rows are numbers of ``cases``, in the order of the table.
+    A row about a slice takes part per slice, one about a level per level. The rows
+    are numbers of ``cases``, in the order of the table.
     """
     found: list[tuple[int, str]] = []
     for finding in Finding:
         slices = units(cases, finding, Per.SLICE)
         for reason, fated in slices.fates().items():
             found += [(row, reason) for row in slices.rows[fated].tolist()]
+        found += _level_rows(cases, finding)
     for reason, rows in cases.excluded.present().items():
         found += [(row, f"excluded: {reason}") for row in np.flatnonzero(rows).tolist()]
     return sorted(found)
+
+
+def _level_rows(cases: Cases, finding: Finding) -> list[tuple[int, str]]:
+    """Return the rows about a level that cannot be compared, and why."""
+    levels = units(cases, finding, Per.LEVEL)
+    own = cases.of(finding) & cases.included & cases.about_level
+    return [
+        (row, reason)
+        for reason, fated in levels.fates().items()
+        for row in np.flatnonzero(
+            own & np.isin(cases.discs, cases.discs[levels.rows[fated]])
+        ).tolist()
+    ]

@@ -112,6 +112,17 @@ def test_a_wrong_cell_ends_with_file_and_line_and_no_report(
     assert list(tmp_path.iterdir()) == [table]
 
 
+def test_an_occupied_folder_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    status = evaluate("nowhere.csv", "--out", tmp_path)
+
+    assert status == 1
+    assert "is there and is no report" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--resamples", "99"], ["--seed", "-1"]])
 def test_numbers_out_of_range_are_refused(predictions: Path, words: list[str]) -> None:
     with pytest.raises(SystemExit):

@@ -58,6 +58,9 @@ def _sources(source: Source) -> Iterator[str]:
         yield f"Predictions by bundle {it.name}, weights SHA-256 {it.sha256}."
     if len(source.predictors) > 1 or (source.predictors and source.unnamed):
         yield "The predictions come from more than one source: the figures mix them."
+    if source.parts:
+        named = " and ".join(f"'{part}'" for part in source.parts)
+        yield f"Images of the manifest's part {named}."
     if source.unused:
         yield f"Columns that were not looked at: {', '.join(source.unused)}."
 

@@ -60,16 +60,19 @@ def _json_rows(path: Path) -> Sequence[tuple[int, Mapping[str, object]]]:
     return list(enumerate(content, start=1))
 
 
+def _number(cells: Mapping[str, object], name: str) -> float:
+    try:
+        return float(str(cells[name]))
+    except (KeyError, ValueError):
+        raise ValueError(f"`{name}` is {cells.get(name)!r}") from None
+
+
 def _drawn(path: Path, number: int, cells: Mapping[str, object]) -> DrawnBox:
     try:
-        box = Box(*(float(str(cells[edge])) for edge in EDGES))
-        frame = int(str(cells.get("frame") or 1))
-    except (KeyError, ValueError) as error:
-        raise CasesError(
-            path,
-            number,
-            f"{error} in {dict(cells)}; a box has the numbers {', '.join(EDGES)}",
-        ) from error
+        box = Box(*(_number(cells, edge) for edge in EDGES))
+        frame = int(_number(cells, "frame")) if cells.get("frame") else 1
+    except ValueError as error:
+        raise CasesError(path, number, f"{error}; write a number of pixels") from error
     if not (box.first_row < box.last_row and box.first_column < box.last_column):
         raise CasesError(path, number, f"{box} has no inside; swap its edges")
     series, sop_instance, file = (

@@ -104,8 +104,8 @@ def test_readers_fill_in_the_reference_of_predictions(
     ("there", "found"),
     [
         (reading(0, "1", "1"), "`reference` is 2 here, but the readers' table says 1"),
-        (reading(0, "2", "2") | {"patient": "P9"}, "`patient` is 'P001' here and 'P9'"),
-        (reading(1, "1", "1") | {"patient": "P9"}, "has patient 'P9' here"),
+        (reading(0, "2", "2") | {"patient": "P9"}, "`patient` is another here"),
+        (reading(1, "1", "1") | {"patient": "P9"}, "has another patient here"),
     ],
 )
 def test_readers_that_contradict_the_predictions_are_named(

@@ -14,7 +14,12 @@ from typing import NoReturn
 
 import pytest
 
-from grading.evaluation.case_file import COLUMNS, PREDICTOR_COLUMNS, read_cases
+from grading.evaluation.case_file import (
+    COLUMNS,
+    PART_COLUMN,
+    PREDICTOR_COLUMNS,
+    read_cases,
+)
 from grading.evaluation.cases import Per, Predictor, Source
 from grading.evaluation.evaluate import Sampling, evaluate
 from grading.evaluation.metrics import Metric
@@ -38,7 +43,12 @@ from grading.evaluation.report.page import page
 from grading.evaluation.report.printing import nearest, percent
 from grading.evaluation.report.reports import Report, evaluation_report
 from grading.grades import FIRST_LINES, Basis, Finding
-from tests.grading.evaluation.case_tables import Row, paper_rows, write_table
+from tests.grading.evaluation.case_tables import (
+    EXTRA_COLUMNS,
+    Row,
+    paper_rows,
+    write_table,
+)
 from tests.grading.evaluation.test_readers import reading, write_readings
 
 SAMPLING = Sampling(resamples=100, seed=1)
@@ -94,7 +104,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def table_of(report: Report, name: str) -> list[dict[str, str]]:
-    text = report.files[f"tables/{name}.csv"]
+    _, _, text = report.files[f"tables/{name}.csv"].partition("\r\n")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -135,6 +145,10 @@ def test_the_first_line_of_every_form_says_where_predictions_come_from(
     assert whole.files["report.md"].startswith(ORIGIN_UNKNOWN)
     assert whole.text.startswith(ORIGIN_UNKNOWN)
     assert json.loads(whole.files["report.json"])["first_line"] == ORIGIN_UNKNOWN
+    tables = [text for path, text in whole.files.items() if path.startswith("tables/")]
+    assert tables
+    for text in tables:
+        assert next(csv.reader(io.StringIO(text, newline=""))) == [ORIGIN_UNKNOWN]
 
 
 def test_a_constant_that_beats_the_model_jumps_to_the_eye(whole: Report) -> None:
@@ -281,6 +295,7 @@ def test_a_report_on_readers_alone_says_that_no_model_is_evaluated(
 
     assert report.text.startswith(NO_MODEL)
     assert numbers_of(report)
+    assert json.loads(report.files["report.json"])["first_line"] == NO_MODEL
     disagreements = csv.DictReader(io.StringIO(report.files["disagreements.csv"]))
     assert [row["line"] for row in disagreements] == [
         f"{i + 2}" for i in range(40) if i % 4 != i % 3
@@ -335,6 +350,46 @@ def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
     assert "Evaluation of b 1" in report.files["report.html"]
 
 
+@pytest.mark.parametrize(
+    ("part", "warned"), [("train", True), ("validation", True), ("test", False)]
+)
+def test_figures_of_images_that_bundles_learn_from_are_called_too_good(
+    tmp_path: Path, part: str, *, warned: bool
+) -> None:
+    rows = [row | {"part": part} for row in one_finding(paper_rows(keep=0.05))]
+    columns = (*COLUMNS, *EXTRA_COLUMNS, PART_COLUMN)
+    path = write_table(tmp_path / "p.csv", rows, columns=columns)
+
+    alone = evaluation_report(path, None, SAMPLING)
+    compared = reports.comparison_report(path, path, None, SAMPLING)
+
+    assert f"of the manifest's part '{part}'." in Seen(alone.files["report.html"]).text
+    for report in (alone, compared):
+        assert ("such figures are too good" in report.text) is warned
+
+
+def test_every_row_that_is_left_out_has_its_line_and_reason(tmp_path: Path) -> None:
+    slices = one_finding(paper_rows(keep=0.05))[:3]
+    place = {"series": "", "sop_instance": "", "frame": "", "level": "L5/S1"}
+    level = slices[0] | place | {"study": "1.2.9", "patient": "P9"}
+    rows = [
+        slices[0] | {"reference": ""},
+        slices[1] | {"excluded": "surgery"},
+        slices[2],
+        level,
+        level | {"level": "L4/L5"} | dict.fromkeys(("p0", "p1", "p2", "p3"), ""),
+    ]
+
+    report = a_report(tmp_path, rows)
+
+    table = csv.DictReader(io.StringIO(report.files["rows-left-out.csv"], newline=""))
+    assert {row["line"]: row["reason"] for row in table} == {
+        "2": "no reference grade",
+        "3": "excluded: surgery",
+        "6": "no prediction",
+    }
+
+
 def test_texts_from_a_table_stay_texts() -> None:
     nasty = "<script>alert(1)</script> | *x*"
     table = Table("t", nasty, ("a", nasty), ((Cell(nasty), Cell("1")),))
@@ -362,9 +417,10 @@ def test_a_csv_table_holds_what_the_page_rounds() -> None:
         (Cell("y"), Cell("not defined", figure=undefined)),
     )
 
-    text = csv_table(Table("t", "", ("name", "share"), rows))
+    text = csv_table(Table("t", "", ("name", "share"), rows), "Of a phantom, too.")
 
     assert text.splitlines() == [
+        '"Of a phantom, too."',
         "name,name further,share,share low,share high,share not defined because",
         "x,3 cases,0.333333,0.25,0.5,",
         "y,,,,,there is no case",
@@ -412,6 +468,26 @@ def test_half_a_report_is_never_left(tmp_path: Path) -> None:
 
     with pytest.raises(UnicodeEncodeError):
         write_folder(out, {"report.html": "new", "tables/bad.csv": "\ud800"})
+
+    assert (out / "report.html").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_an_earlier_report_survives_a_disk_that_fails_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "report"
+    write_folder(out, {"report.html": "old"})
+    rename = Path.rename
+
+    def fails_for_the_new_one(self: Path, target: Path) -> Path:
+        if self.name == "fresh":
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new_one)
+    with pytest.raises(OSError, match="no space left"):
+        write_folder(out, {"report.html": "new"})
 
     assert (out / "report.html").read_text() == "old"
     assert list(tmp_path.iterdir()) == [out]

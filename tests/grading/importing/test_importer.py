@@ -201,6 +201,25 @@ def test_one_patient_id_under_two_names_of_the_table_stays_on_one_side(
     assert "its patient is in two parts by the table" in reasons
 
 
+def test_a_patient_has_one_site(tmp_path: Path) -> None:
+    studies = Study(1, patient_id="P1"), Study(2, patient_id="P2")
+    write_archive(tmp_path / "archive", *studies)
+    sites = {(1, 1): "North", (1, 2): "", (2, 1): "North", (2, 2): "South"}
+    rows = [
+        f"{studies[number - 1].instance(place)},1,1,1,{site}"
+        for (number, place), site in sites.items()
+    ]
+    grades = table(tmp_path / LABELS, "sop_instance,LDH,LCCS,LNRC,site", *rows)
+
+    manifest = imported(tmp_path, grades, "--site", "East")
+
+    assert [(it.study, it.site) for it in manifest.images] == (
+        [(studies[0].uid, "North")] * 2
+    )
+    reasons = [one["reason"] for one in left_out(tmp_path)]
+    assert reasons.count("its patient is of two sites by the table") == 2
+
+
 def test_images_of_the_phantom_are_marked(tmp_path: Path) -> None:
     drawn = Study(1, manufacturer=f"{PHANTOM_MANUFACTURER} (manner A)")
     write_archive(tmp_path / "archive", drawn)
