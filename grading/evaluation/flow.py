@@ -32,8 +32,8 @@ class LeftOut:
     reason: str
     patients: int
     units: int
-    excluded: bool = False
-    """By the table's own word, not because something is missing."""
+    excluded: str | None = None
+    """The table's own word for it; None where something is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,11 @@ def _never_a_unit(cases: Cases, finding: Finding) -> list[LeftOut]:
     """Return the slices that are excluded, and those that belong to no level."""
     slices = cases.of(finding) & ~cases.about_level
     unplaced = slices & cases.included & (cases.discs == NONE)
-    found = [
-        (Per.SLICE, f"excluded: {reason}", slices & rows, True)
+    found: list[tuple[Per, str, Rows, str | None]] = [
+        (Per.SLICE, f"excluded: {reason}", slices & rows, reason)
         for reason, rows in cases.excluded.present().items()
     ]
-    found.append((Per.LEVEL, NO_LEVEL, unplaced, False))
+    found.append((Per.LEVEL, NO_LEVEL, unplaced, None))
     return [
         LeftOut(
             finding=finding,

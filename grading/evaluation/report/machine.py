@@ -89,6 +89,7 @@ def _readers(study: ReaderStudy) -> dict[str, object]:
         "cases": len(study.readings.by_key),
         "disagreements": len(study.disagreements),
         "unresolved": study.unresolved,
+        "excluded": study.excluded,
         "panels": study.panels,
     }
 

@@ -47,6 +47,7 @@ def left_out_table(left_out: tuple[LeftOut, ...]) -> Table:
             for it in left_out
         ),
         note="rows-left-out.csv names each row with its line.",
+        words=frozenset({1}),
     )
 
 
@@ -67,7 +68,10 @@ def _sources(source: Source) -> Iterator[str]:
 
 def _flow_chart(flow: Flow) -> FlowChart:
     excluded = tuple(
-        f"{reason}: {_counts(count)}" for reason, count in flow.excluded.items()
+        f"{reason}: {_counts(count)}"
+        for reason, count in flow.excluded.items()
+        # Of some the table excludes single findings only: see `_incomplete`.
+        if any((count.patients, count.slices, count.levels))
     )
     steps = [Step("In the table", (_counts(flow.read),), excluded)]
     if excluded:
@@ -80,12 +84,20 @@ def _flow_chart(flow: Flow) -> FlowChart:
 
 
 def _incomplete(flow: Flow, finding: Finding) -> list[str]:
-    """Return how many slices of a finding have no reference, or no prediction."""
+    """Return why slices of a finding are not compared although they are included."""
     return [
-        f"{counted(it.units, it.per.value)}: {it.reason}"
+        f"{counted(remaining, it.per.value)}{' ' if it.excluded else ': '}{it.reason}"
         for it in flow.left_out
-        if it.finding is finding and it.per is Per.SLICE and not it.excluded
+        if it.finding is finding and it.per is Per.SLICE
+        if (remaining := it.units - _gone(flow, it))
     ]
+
+
+def _gone(flow: Flow, left_out: LeftOut) -> int:
+    """Return how many of them left the flow before, with all their findings."""
+    if left_out.excluded is None:
+        return 0
+    return min(left_out.units, flow.excluded[left_out.excluded].slices)
 
 
 def _counts(count: Count) -> str:

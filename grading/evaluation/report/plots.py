@@ -45,8 +45,8 @@ LINES: Mapping[Finding, str] = {
     Finding.LNRC: "-.",
 }
 GRADE_TICKS = [int(grade) for grade in Grade]
-DARK_SHARE = 0.55
-"""From here on a cell is so dark that white reads better than black."""
+DARK_SHARE = 0.68
+"""From here on white has more contrast to its cell than ink, by WCAG's measure."""
 
 
 @styled

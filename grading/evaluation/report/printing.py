@@ -115,7 +115,8 @@ def constant_cell(metric: Metric, figure: Figure) -> Cell:
     Many of them are the same in every resample, which needs no explanation.
     """
     cell = metric_cell(metric, figure)
-    return cell if figure.low is not None else replace(cell, detail="")
+    bare = figure.value is not None and figure.low is None
+    return replace(cell, detail="") if bare else cell
 
 
 def counted(count: int, noun: str) -> str:

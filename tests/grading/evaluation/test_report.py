@@ -280,6 +280,10 @@ def test_what_is_not_defined_says_why_and_is_never_a_nan(
 
     assert numbers_of(report)
     assert reason in Seen(report.files["report.html"]).text
+    assert not re.search(r"not defined(?! \(|,| because)", report.files["report.md"])
+    # One line of a terminal; a reason would make it three of them.
+    tables = report.text.partition("Model and constant")[2].splitlines()[1:]
+    assert max(map(len, tables), default=0) < 140
     for path, text in report.files.items():
         words = Seen(text).text if path.endswith("html") else text
         assert not re.search(r"\b([Nn]a[Nn]|inf|None)\b", words), path
@@ -388,6 +392,23 @@ def test_every_row_that_is_left_out_has_its_line_and_reason(tmp_path: Path) -> N
         "3": "excluded: surgery",
         "6": "no prediction",
     }
+
+
+def test_the_flow_tells_slices_that_are_excluded_for_one_finding_only(
+    tmp_path: Path,
+) -> None:
+    rows = one_site(paper_rows(keep=0.05))
+    rows[0]["excluded"] = "motion"
+    for row in rows[3:6]:
+        row["excluded"] = "fracture"
+
+    text = a_report(tmp_path, rows).files["report.md"]
+
+    flow = text.partition("**In the table**")[2].partition("###")[0]
+    assert "fracture: 0 patients, 1 slice, " in flow
+    assert flow.count("motion") == 1
+    assert f"**{rows[0]['finding']} compared**" in flow
+    assert "; 1 slice excluded: motion" in flow
 
 
 def test_texts_from_a_table_stay_texts() -> None:

@@ -220,13 +220,18 @@ def test_a_patient_has_one_site(tmp_path: Path) -> None:
     assert reasons.count("its patient is of two sites by the table") == 2
 
 
-def test_images_of_the_phantom_are_marked(tmp_path: Path) -> None:
+def test_images_of_the_phantom_are_marked_and_empty_parts_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     drawn = Study(1, manufacturer=f"{PHANTOM_MANUFACTURER} (manner A)")
     write_archive(tmp_path / "archive", drawn)
 
     manifest = imported(tmp_path, grades_of_every_slice(tmp_path / LABELS, drawn))
 
     assert manifest.origin is Origin.PHANTOM
+    printed = capsys.readouterr().out
+    assert "phantom's: they say nothing about patients" in printed.splitlines()[0]
+    assert "Empty: validation, test." in printed
 
 
 def test_an_import_of_nothing_says_so_and_leaves_the_reasons(
