@@ -9,7 +9,6 @@ from grading.grades import Finding, Grade
 from grading.training.importing.assemble import Imported
 from grading.training.manifest import LabelledImage, Origin, Part
 
-
 ORIGINS: Mapping[Origin, str] = {
     Origin.PATIENTS: "The images are of patients.",
     Origin.PHANTOM: (
