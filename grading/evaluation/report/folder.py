@@ -35,8 +35,12 @@ def check_folder(out: Path) -> None:
     Raises
     ------
     FileExistsError
-        There is something of that name that is no report.
+        There is something of that name that is no report, or somebody stands in it.
     """
+    if out.resolve() == Path.cwd():
+        raise FileExistsError(
+            f"{out} is the current folder, which a report cannot replace; name another"
+        )
     if out.exists() and not _replaceable(out):
         raise FileExistsError(
             f"{out} is there and is no report; name a folder that is new or empty"

@@ -99,7 +99,7 @@ def _supported(comparison: Comparison, per: Per) -> Notice:
         mark = improvement(metric, comparison.differences[metric]) or Mark.UNSURE
         by_mark.setdefault(mark, []).append(metric)
     parts = [
-        f"by {listed(by_mark[mark])} {words}"
+        f"by {listed(by_mark[mark])}: {words}"
         for mark, words in VERDICTS.items()
         if mark in by_mark
     ]

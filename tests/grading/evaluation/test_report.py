@@ -314,8 +314,10 @@ def test_a_comparison_says_which_is_better_or_that_nobody_knows(
     report = reports.comparison_report(table, table, None, SAMPLING)
 
     assert numbers_of(report)
-    assert "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC these patients do not "
-    assert "do not tell which is better" in report.text
+    assert (
+        "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC: these patients do not tell "
+        "which is better."
+    ) in report.text
     assert Seen(report.files["report.html"]).open == []
 
 
@@ -481,6 +483,15 @@ def test_a_folder_that_is_no_report_is_left_alone(tmp_path: Path) -> None:
         write_folder(out, {"report.html": "new"})
 
     assert [it.name for it in out.iterdir()] == ["chapter.txt"]
+
+
+def test_the_current_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileExistsError, match="is the current folder"):
+        write_folder(Path(), {"report.html": "new"})
 
 
 def test_half_a_report_is_never_left(tmp_path: Path) -> None:
