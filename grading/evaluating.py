@@ -91,6 +91,9 @@ def _check(arguments: argparse.Namespace) -> None:
             "name a table of predictions or a bundle, or two after --compare, or "
             "readers' grades after --readers"
         )
+    tables = arguments.compare or [arguments.predictions]
+    if arguments.manifest and not any(path and path.is_dir() for path in tables):
+        raise UsageError("--manifest goes with a bundle: name the bundle's folder")
     if arguments.out is None:
         raise UsageError("say where the report is to be written: --out FOLDER")
 

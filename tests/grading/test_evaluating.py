@@ -82,6 +82,7 @@ def test_the_papers_tables_are_printed_from_their_counts(
     [
         ([], "name a table of predictions or a bundle"),
         (["a.csv", "--compare", "b.csv", "c.csv"], "name a table of predictions or"),
+        (["a.csv", "--manifest", "m.jsonl"], "--manifest goes with a bundle"),
         (["a.csv"], "say where the report is to be written: --out FOLDER"),
         (["nowhere.csv", "--out", "r"], "No such file or directory: 'nowhere.csv'"),
         (["{folder}", "--out", "r"], "is a folder; to evaluate a bundle, name"),

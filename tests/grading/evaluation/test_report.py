@@ -315,8 +315,8 @@ def test_a_comparison_says_which_is_better_or_that_nobody_knows(
 
     assert numbers_of(report)
     assert (
-        "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC: these patients do not tell "
-        "which is better."
+        "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC: these patients do not "
+        "tell which is better."
     ) in report.text
     assert Seen(report.files["report.html"]).open == []
 
