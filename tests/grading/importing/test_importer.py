@@ -80,6 +80,21 @@ def test_neither_name_nor_patient_id_leaves_the_archive(
         assert b"Name" not in said
 
 
+def test_a_header_that_breaks_its_rules_is_not_repeated_on_the_terminal(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    write_archive(tmp_path / "archive", Study(1))
+    path = tmp_path / "archive" / Study(1).file(1)
+    content = path.read_bytes()
+    number = b"\x20\x00\x13\x00IS\x02\x00"
+    assert number + b"1 " in content
+    path.write_bytes(content.replace(number + b"1 ", number + b"Jo"))
+
+    imported(tmp_path, grades_of_every_slice(tmp_path / LABELS, Study(1)))
+
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_an_import_that_is_repeated_writes_the_same_bytes(tmp_path: Path) -> None:
     write_archive(tmp_path / "archive", *STUDIES[:3])
     grades = grades_of_every_slice(tmp_path / LABELS, *STUDIES[:3])
