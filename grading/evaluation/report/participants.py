@@ -27,7 +27,11 @@ def participants(evaluation: Evaluation) -> Section:
     blocks.append(_flow_chart(evaluation.flow))
     if any(it.aged or it.patients > it.sex_unknown for it in evaluation.demographics):
         blocks.append(_demographics(evaluation.demographics))
-    blocks += [_distribution(evaluation, per) for per in Per]
+    blocks += [
+        _distribution(evaluation, per)
+        for per in Per
+        if any(scores.cases for scores in evaluation.whole(per).scores.values())
+    ]
     return Section("What was compared", tuple(blocks))
 
 

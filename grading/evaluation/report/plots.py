@@ -34,6 +34,7 @@ styled = mpl.rc_context(
 """As a decorator it holds for one call, so that nobody else's figures change."""
 INK = "#1c2430"
 FAINT = "#8a94a3"
+RULE = "#d5dbe3"
 COLOURS: Mapping[Finding, str] = {
     Finding.LDH: "#0072b2",
     Finding.LCCS: "#d55e00",
@@ -73,7 +74,12 @@ def confusion_matrix(confusion: NDArray[np.int64], title: str) -> str:
             )
     axes.set_xticks(GRADE_TICKS)
     axes.set_yticks(GRADE_TICKS)
-    axes.tick_params(length=0)
+    # Lines between the cells: pale ones would run into each other.
+    between = [tick + 0.5 for tick in GRADE_TICKS[:-1]]
+    axes.set_xticks(between, minor=True)
+    axes.set_yticks(between, minor=True)
+    axes.grid(which="minor", color=RULE, linewidth=0.8)
+    axes.tick_params(which="both", length=0)
     axes.set(xlabel="predicted grade", ylabel="reference grade", title=title)
     axes.spines[:].set_visible(False)
     return _svg(canvas)
