@@ -54,7 +54,7 @@ def figure(
     if resamples is None:
         return Figure(value)
     if patients < 2:
-        return Figure(value, undefined="one patient alone gives no interval")
+        return Figure(value, undefined="only one patient")
     defined = resamples[~np.isnan(resamples)]
     share = len(defined) / len(resamples)
     if share < LEAST_DEFINED:

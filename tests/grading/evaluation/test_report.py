@@ -27,7 +27,13 @@ from grading.evaluation.outcomes import Figure
 from grading.evaluation.paper_tables import PaperTable
 from grading.evaluation.readers import read_readings
 from grading.evaluation.report import reports
-from grading.evaluation.report.blocks import Cell, Document, Section, Table
+from grading.evaluation.report.blocks import (
+    Cell,
+    Document,
+    FlowChart,
+    Section,
+    Table,
+)
 from grading.evaluation.report.csv_tables import csv_table, write_csv
 from grading.evaluation.report.document import (
     NO_MODEL,
@@ -40,8 +46,10 @@ from grading.evaluation.report.further import paper_section
 from grading.evaluation.report.machine import plain
 from grading.evaluation.report.markdown import markdown
 from grading.evaluation.report.page import page
+from grading.evaluation.report.participants import participants
 from grading.evaluation.report.printing import nearest, percent
 from grading.evaluation.report.reports import Report, evaluation_report
+from grading.evaluation.report.summary import not_new
 from grading.grades import FIRST_LINES, Basis, Finding
 from tests.grading.evaluation.case_tables import (
     EXTRA_COLUMNS,
@@ -264,8 +272,8 @@ def degenerate(name: str) -> list[Row]:
     [
         ("one finding", "No slice can be compared for LDH"),
         ("one grade", "the reference has only grades 0-1 or only grades 2-3"),
-        ("one patient", "one patient alone gives no interval"),
-        ("one row", "one patient alone gives no interval"),
+        ("one patient", "only one patient"),
+        ("one row", "only one patient"),
         ("no reference", "nothing could be compared"),
         ("no prediction", "nothing could be compared"),
         ("everybody excluded", "nothing could be compared"),
@@ -356,22 +364,27 @@ def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
     assert "Evaluation of b 1" in report.files["report.html"]
 
 
-@pytest.mark.parametrize(
-    ("part", "warned"), [("train", True), ("validation", True), ("test", False)]
-)
 def test_figures_of_images_that_bundles_learn_from_are_called_too_good(
-    tmp_path: Path, part: str, *, warned: bool
+    tmp_path: Path,
 ) -> None:
-    rows = [row | {"part": part} for row in one_finding(paper_rows(keep=0.05))]
+    rows = [row | {"part": "train"} for row in one_finding(paper_rows(keep=0.05))]
     columns = (*COLUMNS, *EXTRA_COLUMNS, PART_COLUMN)
     path = write_table(tmp_path / "p.csv", rows, columns=columns)
 
     alone = evaluation_report(path, None, SAMPLING)
     compared = reports.comparison_report(path, path, None, SAMPLING)
 
-    assert f"of the manifest's part '{part}'." in Seen(alone.files["report.html"]).text
+    assert "of the manifest's part 'train'." in Seen(alone.files["report.html"]).text
     for report in (alone, compared):
-        assert ("such figures are too good" in report.text) is warned
+        assert "▼ Part 'train': bundles learn from these images" in report.text
+
+
+def test_only_the_test_part_needs_no_warning() -> None:
+    source = Source(Path("p.csv"), "", "", parts=("test", "validation", "train"))
+
+    leads = [notice.lead for notice in not_new(source, source)]
+
+    assert leads == ["Part 'validation'", "Part 'train'"]
 
 
 def test_every_row_that_is_left_out_has_its_line_and_reason(tmp_path: Path) -> None:
@@ -403,14 +416,16 @@ def test_the_flow_tells_slices_that_are_excluded_for_one_finding_only(
     rows[0]["excluded"] = "motion"
     for row in rows[3:6]:
         row["excluded"] = "fracture"
+    cases = read_cases(write_table(tmp_path / "p.csv", rows))
 
-    text = a_report(tmp_path, rows).files["report.md"]
+    section = participants(evaluate(cases, SAMPLING))
 
-    flow = text.partition("**In the table**")[2].partition("###")[0]
-    assert "fracture: 0 patients, 1 slice, " in flow
-    assert flow.count("motion") == 1
-    assert f"**{rows[0]['finding']} compared**" in flow
-    assert "; 1 slice excluded: motion" in flow
+    [chart] = [block for block in section.blocks if isinstance(block, FlowChart)]
+    [aside] = chart.steps[0].aside
+    lines = {end.title: end.lines for end in chart.ends}
+    assert aside.startswith("fracture: 0 patients, 1 slice, ")
+    assert "1 slice excluded: motion" in lines[f"{rows[0]['finding']} compared"]
+    assert str(lines).count("motion") == 1
 
 
 def test_texts_from_a_table_stay_texts() -> None:
