@@ -102,7 +102,7 @@ def test_counts_agree_with_the_published_table() -> None:
         for row in rows
         for level in LEVELS
     )
-    # Those of docs/own-data.md, counted there once with a spreadsheet's means.
+    # Those that docs/own-data.md prints.
     assert counts(levels) == (
         "9870 levels in the table. LCCS: grade 0: 8661, grade 2: 735, grade 3: 469, "
         "no grade: 5; LNRC: grade 0: 5910, grade 2: 2316, grade 3: 1379, no grade: 265."
