@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from grading.evaluation.outcomes import Figure
@@ -144,6 +145,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin], finding: Finding) -> str
         color=FAINT,
     )
     lower.set(xlabel="probability of the predicted grade", ylabel="cases", xlim=(0, 1))
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
     return _svg(canvas)
 
 
@@ -173,6 +175,8 @@ def referral_curve(points: Sequence[ReferralPoint], finding: Finding) -> str:
         ylabel="accuracy of the rest",
         xlim=(0, 1),
     )
+    # Room for the line, but none that reads as more than everything right.
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
     return _svg(canvas)
 
 

@@ -470,6 +470,7 @@ def test_halves_are_rounded_to_the_even_digit_as_the_paper_does() -> None:
     assert percent(0.1135) == "11.4\N{NO-BREAK SPACE}%"
     assert nearest(0.125, 2) == "0.12"
     assert nearest(2 / 3, 3) == "0.667"
+    assert nearest(-0.004, 2) == "0.00"
 
 
 def test_json_knows_no_infinity_and_no_folder() -> None:
