@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -142,7 +143,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(verb: Verb, arguments: argparse.Namespace) -> str:
     try:
-        return verb.run(arguments)
+        with warnings.catch_warnings():
+            # pydicom's repeat values of headers, where a patient's name may stand,
+            # and name whoever called it as their source.
+            warnings.simplefilter("ignore", UserWarning)
+            return verb.run(arguments)
     except ModuleNotFoundError as error:
         library = (error.name or "a library").partition(".")[0]
         raise MissingExtraError(

@@ -113,14 +113,11 @@ def drawn_box(path: Path, entry: int, cells: Mapping[str, object]) -> DrawnBox:
         It names no image, an edge is no number, or the box has no inside.
     """
     try:
-        box = Box(*(_number(cells[edge]) for edge in EDGES))
-        frame = int(str(cells.get("frame") or 1))
-    except (KeyError, ValueError) as error:
-        raise BoxError(
-            path,
-            entry,
-            f"{error} in {dict(cells)}; a box has the numbers {', '.join(EDGES)}",
-        ) from error
+        box = Box(*(_number(cells, edge) for edge in EDGES))
+        frame = int(_number(cells, "frame")) if cells.get("frame") else 1
+    except ValueError as error:
+        # Not the whole entry: it may hold the patient's key.
+        raise BoxError(path, entry, f"{error}; write a number of pixels") from error
     if not (box.first_row < box.last_row and box.first_column < box.last_column):
         raise BoxError(path, entry, f"{box} has no inside; swap its edges")
     series, sop_instance, file = (
@@ -178,8 +175,11 @@ def _image_of(
     return image
 
 
-def _number(value: object) -> float:
-    number = float(str(value))
+def _number(cells: Mapping[str, object], name: str) -> float:
+    try:
+        number = float(str(cells[name]))
+    except (KeyError, ValueError):
+        raise ValueError(f"`{name}` is {cells.get(name)!r}") from None
     if not math.isfinite(number):
-        raise ValueError(f"{value} is no number")
+        raise ValueError(f"`{name}` is {number}")
     return number

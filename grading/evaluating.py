@@ -75,8 +75,9 @@ def run_evaluate(arguments: argparse.Namespace) -> str:
 
         return reproduce()
     _check(arguments)
-    from grading.evaluation.report.folder import PAGE_NAME, write_folder
+    from grading.evaluation.report.folder import PAGE_NAME, check_folder, write_folder
 
+    check_folder(arguments.out)
     with tempfile.TemporaryDirectory() as scratch:
         report = _report(arguments, Path(scratch))
     write_folder(arguments.out, report.files)
@@ -90,6 +91,9 @@ def _check(arguments: argparse.Namespace) -> None:
             "name a table of predictions or a bundle, or two after --compare, or "
             "readers' grades after --readers"
         )
+    tables = arguments.compare or [arguments.predictions]
+    if arguments.manifest and not any(path and path.is_dir() for path in tables):
+        raise UsageError("--manifest goes with a bundle: name the bundle's folder")
     if arguments.out is None:
         raise UsageError("say where the report is to be written: --out FOLDER")
 
@@ -103,9 +107,14 @@ def _report(arguments: argparse.Namespace, scratch: Path) -> Report:
     if not (arguments.compare or arguments.predictions):
         return reports.readers_report(read_readings(arguments.readers), sampling)
     readings = read_readings(arguments.readers) if arguments.readers else None
+    named = arguments.compare or [arguments.predictions]
+    # Two bundles' folders may have the same name.
+    letters = ("a-", "b-") if arguments.compare else ("",)
     first, *second = (
-        _table(path, arguments, scratch)
-        for path in arguments.compare or [arguments.predictions]
+        _table(
+            path, arguments, scratch / f"predictions-{letter}{path.resolve().name}.csv"
+        )
+        for path, letter in zip(named, letters, strict=True)
     )
     if second:
         report = reports.comparison_report(first, second[0], readings, sampling)
@@ -116,8 +125,8 @@ def _report(arguments: argparse.Namespace, scratch: Path) -> Report:
     return reports.Report(report.files | made, report.text)
 
 
-def _table(named: Path, arguments: argparse.Namespace, scratch: Path) -> Path:
-    """Return a table of predictions, made anew where a bundle is named."""
+def _table(named: Path, arguments: argparse.Namespace, made: Path) -> Path:
+    """Return a table of predictions; where a bundle is named, ``made`` anew."""
     if not named.is_dir():
         return named
     if arguments.manifest is None:
@@ -137,9 +146,8 @@ def _table(named: Path, arguments: argparse.Namespace, scratch: Path) -> Path:
             f"{arguments.manifest} has no image in its part '{arguments.part}'; "
             "name another with --part"
         )
-    path = scratch / f"predictions-{named.resolve().name}.csv"
-    write_cases(path, bundle, predictions(bundle, manifest, images))
-    return path
+    write_cases(made, bundle, predictions(bundle, manifest, images))
+    return made
 
 
 def _resamples(text: str) -> int:

@@ -108,6 +108,7 @@ def run_calibrate(arguments: argparse.Namespace) -> str:
     from grading.bundle import load_bundle
     from grading.card import write_card
     from grading.training import calibrate
+    from grading.training.importing.summary import ORIGINS
     from grading.training.manifest import read_manifest
 
     bundle = load_bundle(arguments.bundle)
@@ -117,8 +118,9 @@ def run_calibrate(arguments: argparse.Namespace) -> str:
     write_card(bundle.path, card)
     now = f"the bundle is now {card.name} {card.version}"
     lines = [
+        ORIGINS[manifest.origin],
         calibrate.table(fitted),
-        f"fitted on the validation part, images of {manifest.origin}; {now}",
+        f"fitted on the validation part; {now}",
     ]
     if bundle.card.evaluation:
         lines.append("The site's evaluation no longer holds: evaluate and attest anew.")

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from grading.evaluation.case_rows import CaseRows, Probabilities
-from grading.evaluation.cases import Cases, Predictor
+from grading.evaluation.cases import PARTS, Cases, Predictor
 from grading.evaluation.delimited import CasesError, Row, read_delimited
 from grading.evaluation.places import (
     PLACE_COLUMNS,
@@ -28,7 +28,8 @@ PROBABILITY_COLUMNS = ("p0", "p1", "p2", "p3")
 COLUMNS = (*PLACE_COLUMNS, "reference", *PROBABILITY_COLUMNS)
 PREDICTOR_COLUMNS = ("bundle", "bundle_sha256", "basis")
 FACT_COLUMNS = ("site", "scanner", "sex", "age", "excluded", "images")
-OPTIONAL_COLUMNS = (*FACT_COLUMNS, *PREDICTOR_COLUMNS)
+PART_COLUMN = "part"
+OPTIONAL_COLUMNS = (*FACT_COLUMNS, *PREDICTOR_COLUMNS, PART_COLUMN)
 SUM_TOLERANCE = 0.0021
 """Of four probabilities printed with three decimals; they are scaled to one."""
 NO_LINE = 0
@@ -76,6 +77,8 @@ def _add(rows: CaseRows, row: Row, place: Place, reading: Reading | None) -> Non
     if probabilities is not None:
         _note_predictor(rows, row)
     rows.phantom |= _images(row) == PHANTOM
+    if row[PART_COLUMN]:
+        rows.parts.setdefault(_part(row))
     reference = read_grade(row, "reference")
     if reading is not None:
         reference = _merged(row, place, reference, reading)
@@ -95,8 +98,8 @@ def _merged(
     there = row.spot.seen(reading.row.spot)
     if place.patient != reading.place.patient:
         raise row.wrong(
-            f"`patient` is {place.patient!r} here and {reading.place.patient!r} in "
-            f"{there}; use one name for a patient in both tables"
+            f"`patient` is another here than in {there}; use one key for a patient in "
+            "both tables"
         )
     if reference is None:
         return reading.reference
@@ -112,6 +115,7 @@ def _check_facts(row: Row, place: Place, facts: Facts) -> None:
     """Take what the row says about its patient and its study."""
     facts.check(row, "patient", place.patient, "site", row["site"])
     facts.check(row, "patient", place.patient, "sex", _sex(row))
+    facts.check(row, "patient", place.patient, PART_COLUMN, _part(row))
     facts.check(row, "study", place.key.study, "scanner", row["scanner"])
     facts.check(row, "study", place.key.study, "age", _age(row))
 
@@ -169,4 +173,12 @@ def _images(row: Row) -> str:
     text = row["images"].casefold()
     if text not in ("", PHANTOM):
         raise row.wrong(f"`images` is {row['images']!r}; write {PHANTOM}, or nothing")
+    return text
+
+
+def _part(row: Row) -> str:
+    text = row[PART_COLUMN].casefold()
+    if text not in ("", *PARTS):
+        found = f"`{PART_COLUMN}` is {row[PART_COLUMN]!r}"
+        raise row.wrong(f"{found}; write {', '.join(PARTS)}, or nothing")
     return text

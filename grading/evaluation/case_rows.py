@@ -66,6 +66,7 @@ class CaseRows:
     predictors: dict[Predictor, None] = field(default_factory=dict)
     unnamed: bool = False
     phantom: bool = False
+    parts: dict[str, None] = field(default_factory=dict)
     _lines: array[int] = field(default_factory=_whole_numbers)
     _places: array[int] = field(default_factory=_whole_numbers)
     """Frame, level and finding of each row, one after the other."""
@@ -140,6 +141,7 @@ class CaseRows:
             predictors=tuple(self.predictors),
             unnamed=self.unnamed,
             phantom=self.phantom,
+            parts=tuple(self.parts),
         )
 
     def _spread(self, owner: str, column: str, owners: Words) -> Words:

@@ -24,6 +24,9 @@ FINDINGS = tuple(Finding)
 LEVELS = tuple(Level)
 NONE = -1
 """In place of a number where a row's cell is empty."""
+TEST_PART = "test"
+PARTS = ("train", "validation", TEST_PART)
+"""What a patient's images serve for; only those of the last are new to a bundle."""
 
 
 class Per(StrEnum):
@@ -91,6 +94,13 @@ class Source:
     """Some predictions come without the bundle that made them."""
     phantom: bool = False
     """Some images are a computer-made phantom's."""
+    parts: tuple[str, ...] = ()
+    """Those of ``PARTS`` that rows name."""
+
+    @property
+    def learned_from(self) -> tuple[str, ...]:
+        """The parts that are not new to a bundle of the same manifest."""
+        return tuple(part for part in self.parts if part != TEST_PART)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class LeftOut:
     reason: str
     patients: int
     units: int
-    excluded: bool = False
-    """By the table's own word, not because something is missing."""
+    excluded: str | None = None
+    """The table's own word for it; None where something is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,11 @@ def _never_a_unit(cases: Cases, finding: Finding) -> list[LeftOut]:
     """Return the slices that are excluded, and those that belong to no level."""
     slices = cases.of(finding) & ~cases.about_level
     unplaced = slices & cases.included & (cases.discs == NONE)
-    found = [
-        (Per.SLICE, f"excluded: {reason}", slices & rows, True)
+    found: list[tuple[Per, str, Rows, str | None]] = [
+        (Per.SLICE, f"excluded: {reason}", slices & rows, reason)
         for reason, rows in cases.excluded.present().items()
     ]
-    found.append((Per.LEVEL, NO_LEVEL, unplaced, False))
+    found.append((Per.LEVEL, NO_LEVEL, unplaced, None))
     return [
         LeftOut(
             finding=finding,
@@ -149,15 +149,30 @@ def _never_a_unit(cases: Cases, finding: Finding) -> list[LeftOut]:
 
 
 def rows_left_out(cases: Cases) -> list[tuple[int, str]]:
-    """Return each row about a slice that takes no part per slice, and its reason.
+    """Return each row that takes no part, and its reason.
 
-    The rows are numbers of ``cases``, in the order of the table.
+    A row about a slice takes part per slice, one about a level per level. The rows
+    are numbers of ``cases``, in the order of the table.
     """
     found: list[tuple[int, str]] = []
     for finding in Finding:
         slices = units(cases, finding, Per.SLICE)
         for reason, fated in slices.fates().items():
             found += [(row, reason) for row in slices.rows[fated].tolist()]
+        found += _level_rows(cases, finding)
     for reason, rows in cases.excluded.present().items():
         found += [(row, f"excluded: {reason}") for row in np.flatnonzero(rows).tolist()]
     return sorted(found)
+
+
+def _level_rows(cases: Cases, finding: Finding) -> list[tuple[int, str]]:
+    """Return the rows about a level that cannot be compared, and why."""
+    levels = units(cases, finding, Per.LEVEL)
+    own = cases.of(finding) & cases.included & cases.about_level
+    return [
+        (row, reason)
+        for reason, fated in levels.fates().items()
+        for row in np.flatnonzero(
+            own & np.isin(cases.discs, cases.discs[levels.rows[fated]])
+        ).tolist()
+    ]

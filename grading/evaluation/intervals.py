@@ -7,6 +7,8 @@ Statistician 69:371, 2015 ("expanded" percentiles).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -52,11 +54,13 @@ def figure(
     if resamples is None:
         return Figure(value)
     if patients < 2:
-        return Figure(value, undefined="one patient alone gives no interval")
+        return Figure(value, undefined="only one patient")
     defined = resamples[~np.isnan(resamples)]
     share = len(defined) / len(resamples)
     if share < LEAST_DEFINED:
-        reason = f"too few patients: defined in {share:.0%} of the resamples only"
+        # Rounded down, so that it never reads as the limit itself.
+        percent = math.floor(1000 * share) / 10
+        reason = f"too few patients: defined in {percent:g} % of the resamples only"
         return Figure(value, undefined=reason)
     low, high = _percentiles(defined, patients)
     if high - low < NO_SPREAD:

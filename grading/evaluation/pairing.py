@@ -107,32 +107,25 @@ def _references(
             first,
             second,
             (rows[i], others[i]),
-            "reference",
-            f"{here[i]}",
-            f"{there[i]}",
+            f"`reference` is {there[i]} here and {here[i]}",
         )
     return np.asarray(np.where(here == NONE, there, here))
 
 
 def _check_patients(first: Cases, second: Cases, rows: Codes, others: Codes) -> None:
     for place in zip(rows.tolist(), others.tolist(), strict=True):
-        here, there = first.patients[place[0]], second.patients[place[1]]
-        if here != there:
-            raise _contradiction(first, second, place, "patient", here, there)
+        if first.patients[place[0]] != second.patients[place[1]]:
+            # A patient's key may be a Patient ID, which no message repeats.
+            raise _contradiction(first, second, place, "`patient` is another here than")
 
 
 def _contradiction(
-    first: Cases,
-    second: Cases,
-    place: tuple[int, int],
-    column: str,
-    here: str,
-    there: str,
+    first: Cases, second: Cases, place: tuple[int, int], found: str
 ) -> CasesError:
     row, other = place
     return CasesError(
         second.source.path,
         int(second.lines[other]),
-        f"`{column}` is {there!r} here and {here!r} in line {first.lines[row]} of "
-        f"{first.source.path.name}; both tables must say the same",
+        f"{found} in line {first.lines[row]} of {first.source.path.name}; both tables "
+        "must say the same",
     )

@@ -14,8 +14,9 @@ from grading.evaluation.cases import Key
 from grading.evaluation.delimited import Row, Spot
 from grading.grades import Finding, Grade, Level
 
+PATIENT = "patient"
 PLACE_COLUMNS = (
-    "patient",
+    PATIENT,
     "study",
     "series",
     "sop_instance",
@@ -53,9 +54,14 @@ class Facts:
             return
         said, earlier = self._said.setdefault((owner, name, column), (value, row.spot))
         if said != value:
+            # A patient's key may be a Patient ID, which no message repeats.
+            whose = "this patient" if owner == PATIENT else f"{owner} {name!r}"
+            there = row.spot.seen(earlier)
             raise row.wrong(
-                f"{owner} {name!r} has {column} {value!r} here and {said!r} in "
-                f"{row.spot.seen(earlier)}; a {owner} has one"
+                f"{whose} has another patient here than in {there}; a {owner} has one"
+                if column == PATIENT
+                else f"{whose} has {column} '{value}' here and '{said}' in {there}; a "
+                f"{owner} has one"
             )
 
     def of(self, owner: str, name: str, column: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +56,24 @@ class ReaderStudy:
     nobody adjudicated."""
     disagreements: tuple[Disagreement, ...]
     """In the order of the table."""
+    excluded: int = 0
+    """Cases that were graded and that the table of predictions excludes."""
 
 
 def reader_study(
     readings: Readings, cases: Cases | None, sampling: Sampling
 ) -> ReaderStudy:
-    """Compare two readers, and the model with each where there are predictions."""
+    """Compare two readers, and the model with each where there are predictions.
+
+    What the table of predictions excludes takes no part.
+    """
     predictions = _predictions(cases) if cases is not None else {}
+    excluded = _excluded(cases) if cases is not None else frozenset()
+    graded = len(readings.by_key)
+    readings = replace(
+        readings,
+        by_key={k: one for k, one in readings.by_key.items() if k not in excluded},
+    )
     return ReaderStudy(
         readings=readings,
         panels=tuple(_panels(readings, predictions, sampling)),
@@ -72,7 +83,13 @@ def reader_study(
             for key, reading in readings.by_key.items()
             if reading.differs
         ),
+        excluded=graded - len(readings.by_key),
     )
+
+
+def _excluded(cases: Cases) -> frozenset[Key]:
+    rows = np.flatnonzero(~cases.included).tolist()
+    return frozenset(cases.key(row) for row in rows)
 
 
 Predictions = Mapping[Key, NDArray[np.float64]]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.card import Card
+from grading.evaluation.cases import TEST_PART
 from grading.evaluation.delimited import CasesError
 from grading.evaluation.metrics import Metric
 from grading.grades import Basis
@@ -58,7 +59,7 @@ def attested(card: Card, report: Path, attestation: Attestation) -> Card:
         _check_source(report, content["source"], card)
         group = next(_whole(content))
         evaluation = _evaluation(card, group, attestation)
-    except (KeyError, TypeError, AttributeError, StopIteration) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise CasesError(
             report, None, f"{error!r}; name the report.json that `evaluate` wrote"
         ) from error
@@ -93,6 +94,13 @@ def _check_source(report: Path, source: Mapping[str, Any], card: Card) -> None:
             None,
             "it is about images of a computer-made phantom, which say nothing about "
             "patients; evaluate the bundle on patients of yours",
+        )
+    if not_new := sorted(set(source["parts"]) - {TEST_PART}):
+        raise CasesError(
+            report,
+            None,
+            f"it is about images of the part '{not_new[0]}', which bundles learn from "
+            f"or are calibrated on; evaluate the bundle on the part '{TEST_PART}'",
         )
     made_by = predictor(card)
     found = [(one["name"], one["sha256"]) for one in source["predictors"]]

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -217,7 +218,7 @@ def fit(
             devices=1,
             max_epochs=recipe.epochs,
             val_check_interval=min(recipe.validation_batches, len(training)),
-            precision="bf16-mixed",
+            precision=_precision(),
             gradient_clip_val=GRADIENT_NORM,
             logger=CSVLogger(log_folder, name=None, version=""),
             callbacks=[TQDMProgressBar(refresh_rate=10), AfterValidation(keep)],
@@ -247,6 +248,18 @@ def _sampler(slices: Sequence[LabelledSlice], recipe: Recipe) -> Sampler[int]:
         weights = torch.maximum(weights, torch.tensor(rarity, dtype=torch.float64))
     weights = weights**recipe.balance
     return WeightedRandomSampler(weights.tolist(), len(slices))
+
+
+def _precision() -> Literal["bf16-mixed", "32-true"]:
+    """Return bfloat16 on a GPU and where the processor computes in it.
+
+    Elsewhere it is emulated, ten times slower than single precision. A torch that
+    cannot tell what its processor can is taken for one that cannot.
+    """
+    asked = getattr(torch.cpu, "get_capabilities", dict)
+    processor: Mapping[str, object] = asked()
+    fast = processor.get("avx512_bf16") or processor.get("amx_bf16")
+    return "bf16-mixed" if fast or torch.cuda.is_available() else "32-true"
 
 
 def _by_head(grades: torch.Tensor) -> dict[str, torch.Tensor]:

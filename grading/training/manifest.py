@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -116,13 +117,7 @@ def read_manifest(path: Path, data_root: Path | None = None) -> Manifest:
     """
     lines = _objects(path)
     _, header = next(lines, (1, {}))
-    if header.get("format") != FORMAT:
-        raise CasesError(
-            path,
-            1,
-            f"`format` is {header.get('format')!r}, not {FORMAT!r}; name a manifest "
-            "that `lumbar-grading import` of this version wrote",
-        )
+    root = _data_root(path, header)
     images: list[LabelledImage] = []
     parts: dict[str, tuple[Part, int]] = {}
     for line, content in lines:
@@ -131,7 +126,21 @@ def read_manifest(path: Path, data_root: Path | None = None) -> Manifest:
         images.append(image)
     if not images:
         raise CasesError(path, None, "the manifest names no image; import some")
-    return Manifest(data_root or path.parent / str(header["data_root"]), tuple(images))
+    return Manifest(data_root or root, tuple(images))
+
+
+def _data_root(path: Path, header: Mapping[str, Any]) -> Path:
+    """Check the first line and return the folder of the images that it names."""
+    if header.get("format") != FORMAT:
+        raise CasesError(
+            path,
+            1,
+            f"`format` is {header.get('format')!r}, not {FORMAT!r}; name a manifest "
+            "that `lumbar-grading import` of this version wrote",
+        )
+    if not isinstance(root := header.get("data_root"), str):
+        raise CasesError(path, 1, "`data_root` is missing; import the archive anew")
+    return path.parent / root
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -157,14 +166,14 @@ def _image(path: Path, line: int, content: Mapping[str, Any]) -> LabelledImage:
             study=str(content["study"]),
             series=str(content["series"]),
             sop_instance=str(content["sop_instance"]),
-            frame=int(content["frame"]),
+            frame=_frame(content["frame"]),
             file=_inside(str(content["file"])),
             level=None if level is None else Level(level),
             grades={
                 Finding(finding): Grade(grade)
                 for finding, grade in content["grades"].items()
             },
-            box=None if box is None else Box(*(float(edge) for edge in box)),
+            box=None if box is None else Box(*map(_edge, box)),
             part=Part(content["part"]),
             site=str(content["site"]),
             scanner=str(content["scanner"]),
@@ -175,6 +184,20 @@ def _image(path: Path, line: int, content: Mapping[str, Any]) -> LabelledImage:
     if not image.grades:
         raise CasesError(path, line, "the image has no grade; remove the line")
     return image
+
+
+def _frame(number: object) -> int:
+    frame = int(str(number))
+    if frame < 1:
+        raise ValueError(f"`frame` is {frame}; frames are counted from 1")
+    return frame
+
+
+def _edge(number: object) -> float:
+    edge = float(str(number))
+    if not math.isfinite(edge):
+        raise ValueError(f"an edge of `box` is {number}")
+    return edge
 
 
 def _inside(file: str) -> str:
@@ -198,8 +221,8 @@ def _check_part(
         raise CasesError(
             path,
             line,
-            f"patient {image.patient!r} is in {image.part} here and in {part} in line "
-            f"{first}; a patient is in one part only, or figures are too good",
+            f"this patient is in {image.part} here and in {part} in line {first}; a "
+            "patient is in one part only, or figures are too good",
         )
 
 

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 
 from grading.bundle import Bundle
 from grading.card import Card
-from grading.evaluation.case_file import COLUMNS, FACT_COLUMNS, PREDICTOR_COLUMNS
+from grading.evaluation.case_file import (
+    COLUMNS,
+    FACT_COLUMNS,
+    PART_COLUMN,
+    PREDICTOR_COLUMNS,
+)
 from grading.evaluation.cases import Predictor
 from grading.grader import Grader
 from grading.grades import Finding
@@ -81,7 +86,7 @@ def write_cases(path: Path, bundle: Bundle, predicted: Iterator[Prediction]) -> 
 
 
 def _write(file: TextIO, bundle: Bundle, predicted: Iterator[Prediction]) -> None:
-    columns = (*COLUMNS, *FACT_COLUMNS, *PREDICTOR_COLUMNS)
+    columns = (*COLUMNS, *FACT_COLUMNS, *PREDICTOR_COLUMNS, PART_COLUMN)
     made_by = predictor(bundle.card)
     named = (made_by.name, made_by.sha256, made_by.basis)
     by_whom = dict(zip(PREDICTOR_COLUMNS, named, strict=True))
@@ -109,6 +114,7 @@ def _row(
         "site": labelled.site,
         "scanner": labelled.scanner,
         "images": "phantom" if labelled.phantom else "",
+        PART_COLUMN: labelled.part,
     } | {f"p{i}": f"{p:.{DECIMALS}f}" for i, p in enumerate(probabilities)}
 
 

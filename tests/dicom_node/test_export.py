@@ -16,7 +16,12 @@ from pydicom import dcmwrite
 from dicom_node import export
 from dicom_node.errors import InputError
 from dicom_node.export import Export, export_grades
-from grading.evaluation.case_file import COLUMNS, OPTIONAL_COLUMNS, read_cases
+from grading.evaluation.case_file import (
+    COLUMNS,
+    OPTIONAL_COLUMNS,
+    PART_COLUMN,
+    read_cases,
+)
 from grading.evaluation.cases import NONE
 from grading.grades import Finding
 from grading.training.importing.archive import PHANTOM_MANUFACTURER
@@ -81,7 +86,8 @@ def test_evaluate_takes_what_the_node_exports(node: Export, tmp_path: Path) -> N
 
 
 def test_the_columns_are_those_that_evaluate_reads() -> None:
-    assert set(export.COLUMNS) == {*COLUMNS, *OPTIONAL_COLUMNS}
+    # A node's patients are in no part of a manifest.
+    assert {*export.COLUMNS, PART_COLUMN} == {*COLUMNS, *OPTIONAL_COLUMNS}
     assert export.COLUMNS[: len(COLUMNS)] == COLUMNS
 
 

@@ -50,10 +50,16 @@ def test_a_box_is_read_and_put_on_its_image(tmp_path: Path) -> None:
         ('["a"]', "not a list of objects; write one per box"),
         ([EDGES], "entry 1: names no image; fill `sop_instance` or `file`"),
         ([{"file": "a/2.dcm", **EDGES, "last_row": 10}], "entry 1: .*swap its edges"),
-        ([{"file": "a/2.dcm", **EDGES, "last_row": "x"}], "entry 1: .*has the numbers"),
-        ('[{"file": "a", "first_row": NaN}]', "entry 1: .*has the numbers"),
-        ([{"file": "a/2.dcm"}], "entry 1: .*has the numbers first_row"),
-        ([{"file": "a/2.dcm", "frame": "x", **EDGES}], "entry 1: .*has the numbers"),
+        (
+            [{"file": "a/2.dcm", **EDGES, "last_row": "x"}],
+            "entry 1: .*write a number of pixels",
+        ),
+        ('[{"file": "a", "first_row": NaN}]', "entry 1: .*write a number of pixels"),
+        ([{"file": "a/2.dcm"}], "entry 1: `first_row` is None"),
+        (
+            [{"file": "a/2.dcm", "frame": "x", **EDGES}],
+            "entry 1: .*write a number of pixels",
+        ),
     ],
 )
 def test_an_unfit_file_is_refused_with_entry_and_cure(

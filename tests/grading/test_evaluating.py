@@ -82,6 +82,7 @@ def test_the_papers_tables_are_printed_from_their_counts(
     [
         ([], "name a table of predictions or a bundle"),
         (["a.csv", "--compare", "b.csv", "c.csv"], "name a table of predictions or"),
+        (["a.csv", "--manifest", "m.jsonl"], "--manifest goes with a bundle"),
         (["a.csv"], "say where the report is to be written: --out FOLDER"),
         (["nowhere.csv", "--out", "r"], "No such file or directory: 'nowhere.csv'"),
         (["{folder}", "--out", "r"], "is a folder; to evaluate a bundle, name"),
@@ -110,6 +111,17 @@ def test_a_wrong_cell_ends_with_file_and_line_and_no_report(
     assert status == 1
     assert f"{table}, line 9: `reference` is '4'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [table]
+
+
+def test_an_occupied_folder_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    status = evaluate("nowhere.csv", "--out", tmp_path)
+
+    assert status == 1
+    assert "is there and is no report" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--resamples", "99"], ["--seed", "-1"]])

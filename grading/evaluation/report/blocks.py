@@ -46,7 +46,9 @@ class Table:
     rows_together: int = 1
     """So many rows belong to each other, from the first."""
     folded: bool = False
-    """Says in numbers what a picture shows, so the page shows it on demand."""
+    """Long, or in numbers what a picture shows: the page shows it on demand."""
+    words: frozenset[int] = frozenset()
+    """Columns of text, which read better from the left; figures stand at the right."""
 
 
 @dataclass(frozen=True, slots=True)

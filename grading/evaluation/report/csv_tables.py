@@ -1,4 +1,7 @@
-"""A report's tables as CSV: figures unrounded, intervals in columns of their own."""
+"""A report's tables as CSV: figures unrounded, intervals in columns of their own.
+
+A table may travel without its report, so its first line says what the report's does.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ DETAIL_SUFFIXES = ("", " further")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_table(table: Table) -> str:
-    """Return a table with CRLF line ends (RFC 4180).
+def csv_table(table: Table, first_line: str) -> str:
+    """Return ``first_line`` and then a table, with CRLF line ends (RFC 4180).
 
     A column of figures becomes four, one with small print two.
     """
@@ -32,7 +35,7 @@ def csv_table(table: Table) -> str:
         ]
         for row in table.rows
     ]
-    return write_csv(header, rows)
+    return write_csv((first_line,), (header, *rows))
 
 
 def write_csv(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:

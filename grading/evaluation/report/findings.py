@@ -95,8 +95,10 @@ def _roc_picture(curves: Mapping[Finding, tuple[RocCurve, str]], per: Per) -> Pi
 
 
 def _auc(scores: Scores) -> str:
-    cell = metric_cell(Metric.AUC, scores.figures[Metric.AUC])
-    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+    """Return the area with its interval; why there is none would fill the picture."""
+    figure = scores.figures[Metric.AUC]
+    cell = metric_cell(Metric.AUC, figure)
+    return cell.text if figure.low is None else f"{cell.text} ({cell.detail})"
 
 
 def _matrices(compared: Mapping[Per, Scores]) -> Iterator[Picture]:

@@ -25,8 +25,26 @@ def report_files(document: Document, machine: str) -> dict[str, str]:
         JSON_NAME: machine,
     }
     for table in document.tables:
-        files[f"{TABLES}/{table.name}.csv"] = csv_table(table)
+        files[f"{TABLES}/{table.name}.csv"] = csv_table(table, document.first_line)
     return files
+
+
+def check_folder(out: Path) -> None:
+    """Check that a report may be written there, before the work of making one.
+
+    Raises
+    ------
+    FileExistsError
+        There is something of that name that is no report, or somebody stands in it.
+    """
+    if out.resolve() == Path.cwd():
+        raise FileExistsError(
+            f"{out} is the current folder, which a report cannot replace; name another"
+        )
+    if out.exists() and not _replaceable(out):
+        raise FileExistsError(
+            f"{out} is there and is no report; name a folder that is new or empty"
+        )
 
 
 def write_folder(out: Path, files: Mapping[str, str]) -> None:
@@ -37,12 +55,11 @@ def write_folder(out: Path, files: Mapping[str, str]) -> None:
     Raises
     ------
     FileExistsError
-        There is something else of that name.
+        There is something of that name that is no report.
+    OSError
+        The files cannot be written; an earlier report is then still there.
     """
-    if out.exists() and not _replaceable(out):
-        raise FileExistsError(
-            f"{out} is there and is no report; name a folder that is new or empty"
-        )
+    check_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{out.name}-", dir=out.parent
@@ -54,7 +71,12 @@ def write_folder(out: Path, files: Mapping[str, str]) -> None:
             path.write_text(text, encoding="utf-8", newline="")
         if out.exists():
             out.rename(former)
-        fresh.rename(out)
+        try:
+            fresh.rename(out)
+        except OSError:
+            if former.exists():
+                former.rename(out)
+            raise
 
 
 def _replaceable(out: Path) -> bool:

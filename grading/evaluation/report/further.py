@@ -19,6 +19,7 @@ from grading.evaluation.report.blocks import (
 )
 from grading.evaluation.report.participants import left_out_table
 from grading.evaluation.report.printing import (
+    BLANK,
     constant_cell,
     counted,
     figure_cell,
@@ -146,7 +147,8 @@ def _paper_rows(scores: Scores) -> Iterator[tuple[Cell, ...]]:
     yield Cell(scores.finding), *cells, metric_cell(Metric.AC1, coefficient)
     for one in scores.grades:
         figures = figure_cell(one.precision), figure_cell(one.f1)
-        yield Cell(f"{scores.finding} grade {one.grade}"), *figures, *[Cell("")] * 4
+        name = f"{scores.finding} grade{BLANK}{one.grade}"
+        yield Cell(name), *figures, *[Cell("")] * 4
 
 
 def _groups_table(evaluation: Evaluation, kind: str, per: Per) -> Table:

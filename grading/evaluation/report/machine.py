@@ -19,7 +19,7 @@ import numpy as np
 from grading.evaluation.evaluate import Evaluation, Sampling
 from grading.evaluation.pairing import SideBySide
 from grading.evaluation.reader_study import ReaderStudy
-from grading.evaluation.report.document import first_line
+from grading.evaluation.report.document import NO_MODEL, first_line
 
 FORMAT_VERSION = 1
 
@@ -51,7 +51,7 @@ def comparison_json(result: SideBySide) -> str:
 
 def readers_json(study: ReaderStudy, sampling: Sampling) -> str:
     """Return everything about readers but their single cases."""
-    return _text(sampling=sampling, readers=_readers(study))
+    return _text(first_line=NO_MODEL, sampling=sampling, readers=_readers(study))
 
 
 def plain(value: object) -> Any:
@@ -89,6 +89,7 @@ def _readers(study: ReaderStudy) -> dict[str, object]:
         "cases": len(study.readings.by_key),
         "disagreements": len(study.disagreements),
         "unresolved": study.unresolved,
+        "excluded": study.excluded,
         "panels": study.panels,
     }
 

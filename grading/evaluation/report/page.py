@@ -87,12 +87,10 @@ def _block(block: Leaf) -> str:
 
 def _table(table: Table) -> str:
     columns = "".join(
-        f'<th scope="col">{html.escape(column)}</th>' for column in table.columns
+        f'<th scope="col"{_classes(*_words(table, i))}>{html.escape(column)}</th>'
+        for i, column in enumerate(table.columns)
     )
-    rows = "\n".join(
-        _row(row, begins=table.rows_together > 1 and i % table.rows_together == 0)
-        for i, row in enumerate(table.rows)
-    )
+    rows = "\n".join(_row(table, i) for i in range(len(table.rows)))
     note = _tag("p", table.note, "note") if table.note else ""
     caption = "" if table.folded else _tag("caption", table.title)
     drawn = (
@@ -105,25 +103,37 @@ def _table(table: Table) -> str:
     return drawn
 
 
-def _row(row: tuple[Cell, ...], *, begins: bool) -> str:
-    heading, *cells = row
-    first = f'<th scope="row">{_cell(heading)}</th>'
-    opening = '<tr class="begins">' if begins else "<tr>"
-    return f"{opening}{first}{''.join(_data(cell) for cell in cells)}</tr>"
+def _row(table: Table, number: int) -> str:
+    heading, *cells = table.rows[number]
+    begins = table.rows_together > 1 and number % table.rows_together == 0
+    opening = f"<tr{_classes('begins' if begins else '')}>"
+    data = "".join(
+        f"<td{_classes(cell.mark or '', *_words(table, i))}>{_cell(cell)}</td>"
+        for i, cell in enumerate(cells, start=1)
+    )
+    return f'{opening}<th scope="row">{_cell(heading)}</th>{data}</tr>'
 
 
-def _data(cell: Cell) -> str:
-    marked = f' class="{cell.mark}"' if cell.mark else ""
-    return f"<td{marked}>{_cell(cell)}</td>"
+def _words(table: Table, column: int) -> tuple[str, ...]:
+    return ("words",) if column in table.words else ()
+
+
+def _classes(*names: str) -> str:
+    named = " ".join(filter(None, names))
+    return f' class="{named}"' if named else ""
 
 
 def _cell(cell: Cell) -> str:
     if not cell.detail:
         return html.escape(cell.text)
-    # An interval stays on its line, a reason may be long.
-    is_reason = cell.figure is not None and cell.figure.low is None
-    detail = _tag("small", cell.detail, "reason" if is_reason else "")
-    return html.escape(cell.text) + detail
+    return html.escape(cell.text) + _tag("small", cell.detail, _kind(cell))
+
+
+def _kind(cell: Cell) -> str:
+    """Tell small print apart: an interval stays on its line, a reason may be long."""
+    if cell.figure is None:
+        return ""
+    return "reason" if cell.figure.low is None else "interval"
 
 
 def _picture(picture: Picture) -> str:
@@ -155,5 +165,4 @@ def _box(step: Step) -> str:
 
 
 def _tag(name: str, text: str, style: str = "") -> str:
-    attribute = f' class="{style}"' if style else ""
-    return f"<{name}{attribute}>{html.escape(text)}</{name}>"
+    return f"<{name}{_classes(style)}>{html.escape(text)}</{name}>"

@@ -27,7 +27,11 @@ def participants(evaluation: Evaluation) -> Section:
     blocks.append(_flow_chart(evaluation.flow))
     if any(it.aged or it.patients > it.sex_unknown for it in evaluation.demographics):
         blocks.append(_demographics(evaluation.demographics))
-    blocks += [_distribution(evaluation, per) for per in Per]
+    blocks += [
+        _distribution(evaluation, per)
+        for per in Per
+        if any(scores.cases for scores in evaluation.whole(per).scores.values())
+    ]
     return Section("What was compared", tuple(blocks))
 
 
@@ -47,6 +51,7 @@ def left_out_table(left_out: tuple[LeftOut, ...]) -> Table:
             for it in left_out
         ),
         note="rows-left-out.csv names each row with its line.",
+        words=frozenset({1}),
     )
 
 
@@ -58,13 +63,19 @@ def _sources(source: Source) -> Iterator[str]:
         yield f"Predictions by bundle {it.name}, weights SHA-256 {it.sha256}."
     if len(source.predictors) > 1 or (source.predictors and source.unnamed):
         yield "The predictions come from more than one source: the figures mix them."
+    if source.parts:
+        named = " and ".join(f"'{part}'" for part in source.parts)
+        yield f"Images of the manifest's part {named}."
     if source.unused:
         yield f"Columns that were not looked at: {', '.join(source.unused)}."
 
 
 def _flow_chart(flow: Flow) -> FlowChart:
     excluded = tuple(
-        f"{reason}: {_counts(count)}" for reason, count in flow.excluded.items()
+        f"{reason}: {_counts(count)}"
+        for reason, count in flow.excluded.items()
+        # Of some the table excludes single findings only: see `_incomplete`.
+        if any((count.patients, count.slices, count.levels))
     )
     steps = [Step("In the table", (_counts(flow.read),), excluded)]
     if excluded:
@@ -77,12 +88,20 @@ def _flow_chart(flow: Flow) -> FlowChart:
 
 
 def _incomplete(flow: Flow, finding: Finding) -> list[str]:
-    """Return how many slices of a finding have no reference, or no prediction."""
+    """Return why slices of a finding are not compared although they are included."""
     return [
-        f"{counted(it.units, it.per.value)}: {it.reason}"
+        f"{counted(remaining, it.per.value)}{' ' if it.excluded else ': '}{it.reason}"
         for it in flow.left_out
-        if it.finding is finding and it.per is Per.SLICE and not it.excluded
+        if it.finding is finding and it.per is Per.SLICE
+        if (remaining := it.units - _gone(flow, it))
     ]
+
+
+def _gone(flow: Flow, left_out: LeftOut) -> int:
+    """Return how many of them left the flow before, with all their findings."""
+    if left_out.excluded is None:
+        return 0
+    return min(left_out.units, flow.excluded[left_out.excluded].slices)
 
 
 def _counts(count: Count) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from grading.evaluation.outcomes import Figure
@@ -34,6 +35,7 @@ styled = mpl.rc_context(
 """As a decorator it holds for one call, so that nobody else's figures change."""
 INK = "#1c2430"
 FAINT = "#8a94a3"
+RULE = "#d5dbe3"
 COLOURS: Mapping[Finding, str] = {
     Finding.LDH: "#0072b2",
     Finding.LCCS: "#d55e00",
@@ -45,8 +47,8 @@ LINES: Mapping[Finding, str] = {
     Finding.LNRC: "-.",
 }
 GRADE_TICKS = [int(grade) for grade in Grade]
-DARK_SHARE = 0.55
-"""From here on a cell is so dark that white reads better than black."""
+DARK_SHARE = 0.68
+"""From here on white has more contrast to its cell than ink, by WCAG's measure."""
 
 
 @styled
@@ -73,7 +75,12 @@ def confusion_matrix(confusion: NDArray[np.int64], title: str) -> str:
             )
     axes.set_xticks(GRADE_TICKS)
     axes.set_yticks(GRADE_TICKS)
-    axes.tick_params(length=0)
+    # Lines between the cells: pale ones would run into each other.
+    between = [tick + 0.5 for tick in GRADE_TICKS[:-1]]
+    axes.set_xticks(between, minor=True)
+    axes.set_yticks(between, minor=True)
+    axes.grid(which="minor", color=RULE, linewidth=0.8)
+    axes.tick_params(which="both", length=0)
     axes.set(xlabel="predicted grade", ylabel="reference grade", title=title)
     axes.spines[:].set_visible(False)
     return _svg(canvas)
@@ -138,6 +145,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin], finding: Finding) -> str
         color=FAINT,
     )
     lower.set(xlabel="probability of the predicted grade", ylabel="cases", xlim=(0, 1))
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
     return _svg(canvas)
 
 
@@ -167,6 +175,8 @@ def referral_curve(points: Sequence[ReferralPoint], finding: Finding) -> str:
         ylabel="accuracy of the rest",
         xlim=(0, 1),
     )
+    # Room for the line, but none that reads as more than everything right.
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
     return _svg(canvas)
 
 

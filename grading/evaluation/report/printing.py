@@ -35,7 +35,9 @@ def percent(share: float) -> str:
 def nearest(value: float, decimals: int, unit: int = 1) -> str:
     """Return a number of units with so many decimals, an exact half to the even."""
     exact = Decimal(f"{value:.{RESIDUE_DIGITS}f}") * unit
-    return str(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN))
+    rounded = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+    # What rounds to nothing has no direction.
+    return str(rounded or abs(rounded))
 
 
 def printer(metric: Metric) -> Printer:
@@ -62,7 +64,8 @@ def figure_cell(figure: Figure, printed: Printer = percent) -> Cell:
     """Print a figure with its interval, or with why there is none."""
     if figure.value is None:
         return Cell(NOT_DEFINED, figure.undefined or "", figure=figure)
-    return Cell(printed(figure.value), _interval(figure, printed), figure=figure)
+    text = printed(figure.value).replace("-", MINUS)
+    return Cell(text, _interval(figure, printed), figure=figure)
 
 
 def metric_cell(metric: Metric, figure: Figure) -> Cell:
@@ -115,7 +118,8 @@ def constant_cell(metric: Metric, figure: Figure) -> Cell:
     Many of them are the same in every resample, which needs no explanation.
     """
     cell = metric_cell(metric, figure)
-    return cell if figure.low is not None else replace(cell, detail="")
+    bare = figure.value is not None and figure.low is None
+    return replace(cell, detail="") if bare else cell
 
 
 def counted(count: int, noun: str) -> str:
@@ -135,4 +139,4 @@ def _interval(figure: Figure, printed: Printer) -> str:
     low, high = (
         printed(end).removesuffix(f"{BLANK}%") for end in (figure.low, figure.high)
     )
-    return f"{low} to {high}"
+    return f"{low} to {high}".replace("-", MINUS)

@@ -51,7 +51,7 @@ def readers_sections(study: ReaderStudy) -> tuple[Section, ...]:
     blocks: list[Leaf] = [Paragraph(line) for line in _sentences(study)]
     for per in dict.fromkeys(panel.per for panel in study.panels):
         panels = [panel for panel in study.panels if panel.per is per]
-        blocks += [_picture(panels), _agreement_table(panels)]
+        blocks += [*_pictures(panels), _agreement_table(panels)]
     agreement = Section("Readers", tuple(blocks))
     if not study.disagreements:
         return (agreement,)
@@ -85,6 +85,11 @@ def _sentences(study: ReaderStudy) -> Iterator[str]:
         "say and, where they differ, what the adjudicator says."
     )
     yield f"They differ on {counted(len(study.disagreements), 'case')}."
+    if study.excluded:
+        yield (
+            f"{counted(study.excluded, 'case')} more that they graded are not counted: "
+            "the table of predictions excludes them."
+        )
     if study.unresolved:
         yield (
             f"{counted(study.unresolved, 'case')} without a reference: the readers "
@@ -98,7 +103,8 @@ def _sentences(study: ReaderStudy) -> Iterator[str]:
         )
 
 
-def _picture(panels: list[Panel]) -> Pictures:
+def _pictures(panels: list[Panel]) -> Iterator[Pictures]:
+    """Yield a picture of AC1, where there is any."""
     rows = [
         (f"{panel.finding}: {name}", figure)
         for panel in panels
@@ -108,7 +114,8 @@ def _picture(panels: list[Panel]) -> Pictures:
     ]
     words = "; ".join(f"{name} {metric_cell(Metric.AC1, it).text}" for name, it in rows)
     caption = f"AC1 per {panels[0].per} with its 95 % interval over patients."
-    return Pictures((Picture(forest(rows, "Gwet's AC1"), words, caption),))
+    if rows:
+        yield Pictures((Picture(forest(rows, "Gwet's AC1"), words, caption),))
 
 
 def _agreement_table(panels: list[Panel]) -> Table:
@@ -184,6 +191,8 @@ def _disagreement_table(disagreements: tuple[Disagreement, ...]) -> Table:
             for one in shown
         ),
         note=f"{hidden} more stand in {DISAGREEMENTS}." if hidden else "",
+        folded=True,
+        words=frozenset({6}),
     )
 
 

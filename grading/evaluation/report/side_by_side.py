@@ -29,6 +29,7 @@ from grading.evaluation.report.printing import (
     listed,
     metric_cell,
 )
+from grading.evaluation.report.summary import not_new
 
 VERDICTS = {
     Mark.BETTER: f"{NAMES[1]} is better on patients like these",
@@ -72,7 +73,8 @@ def _name(source: Source) -> str:
 
 def _in_short(result: SideBySide, compared: dict[Per, list[Comparison]]) -> Section:
     pair = result.pair
-    blocks: list[Leaf] = [
+    blocks: list[Leaf] = list(not_new(pair.first.source, pair.second.source))
+    blocks += [
         Paragraph(
             f"{name} is {source.path.name} (SHA-256 {source.sha256})"
             + "".join(f", bundle {it.name}, {it.sha256}" for it in source.predictors)
@@ -97,7 +99,7 @@ def _supported(comparison: Comparison, per: Per) -> Notice:
         mark = improvement(metric, comparison.differences[metric]) or Mark.UNSURE
         by_mark.setdefault(mark, []).append(metric)
     parts = [
-        f"by {listed(by_mark[mark])} {words}"
+        f"by {listed(by_mark[mark])}: {words}"
         for mark, words in VERDICTS.items()
         if mark in by_mark
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from grading.evaluation.cases import Per
+from grading.evaluation.cases import TEST_PART, Per, Source
 from grading.evaluation.evaluate import Evaluation, Group
 from grading.evaluation.metrics import Metric
 from grading.evaluation.report.blocks import (
@@ -38,7 +38,7 @@ HEADLINE = (
 
 def summary(evaluation: Evaluation) -> Section:
     """Return the warnings and the headline tables."""
-    blocks: list[Leaf] = [_how_counted(evaluation)]
+    blocks: list[Leaf] = [_how_counted(evaluation), *not_new(evaluation.cases.source)]
     groups = [evaluation.whole(per) for per in Per]
     filled = [group for group in groups if _compared(group)]
     if not filled:
@@ -47,6 +47,18 @@ def summary(evaluation: Evaluation) -> Section:
     blocks += notices or _all_better(filled)
     blocks += [headline_table(group) for group in filled]
     return Section("In short", tuple(blocks))
+
+
+def not_new(*sources: Source) -> Iterator[Notice]:
+    """Yield a warning for each part whose images are not new to a bundle."""
+    parts = dict.fromkeys(part for source in sources for part in source.learned_from)
+    for part in parts:
+        yield Notice(
+            Mark.WORSE,
+            f"Part '{part}'",
+            "bundles learn from these images, or are calibrated on them: such figures "
+            f"are too good. Only those of the part '{TEST_PART}' tell about others.",
+        )
 
 
 def always(constant: ConstantPredictor) -> str:
@@ -124,7 +136,7 @@ def _all_better(groups: list[Group]) -> list[Leaf]:
     return [
         Notice(
             Mark.BETTER,
-            "Every finding",
+            "Every finding that is compared",
             f"by {listed(HEADLINE)} the model beats a constant grade.",
         )
     ]

@@ -37,4 +37,9 @@ def _aligned(table: Table) -> Iterator[str]:
 
 
 def _text(cell: Cell) -> str:
-    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+    # Why there is no interval, or no value, is told in the report: sentences would
+    # make the lines too long for a terminal.
+    is_reason = cell.figure is not None and cell.figure.low is None
+    return (
+        f"{cell.text} ({cell.detail})" if cell.detail and not is_reason else cell.text
+    )

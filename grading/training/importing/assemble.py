@@ -43,14 +43,17 @@ def assemble(
     distinct = without_copies(one for one in looked if isinstance(one, Seen))
     sound, unsound = _of_one_patient(distinct.candidates)
     parts = _parts(sound, distinct.shared)
-    scanners = _scanners(sound)
+    sites, scanners = _sites(sound, site), _scanners(sound)
     images: list[LabelledImage] = []
     for one in sound:
-        if (part := parts[one.person]) is None:
+        part, own_site = parts[one.person], sites[one.person]
+        if part is None:
             unsound.append(one.left_out("its patient is in two parts by the table"))
-            continue
-        scanner = scanners[one.image.study]
-        images.append(_labelled(one, part, scanner, pseudonyms, site))
+        elif own_site is None:
+            unsound.append(one.left_out("its patient is of two sites by the table"))
+        else:
+            scanner = scanners[one.image.study]
+            images.append(_labelled(one, part, own_site, scanner, pseudonyms))
     left_out = (
         *archive.left_out,
         *matched.left_out,
@@ -115,6 +118,21 @@ def _decided(speaker: str, wanted: set[Part]) -> Part | None:
     return next(iter(wanted), part_of(speaker))
 
 
+def _sites(candidates: Sequence[Candidate], otherwise: str) -> Mapping[str, str | None]:
+    """Return each person's site, None where the table gives two.
+
+    ``otherwise`` is that of whom the table gives none.
+    """
+    given: dict[str, set[str]] = {one.person: set() for one in candidates}
+    for one in candidates:
+        if one.label.site:
+            given[one.person].add(one.label.site)
+    return {
+        person: None if len(sites) > 1 else next(iter(sites), otherwise)
+        for person, sites in given.items()
+    }
+
+
 def _scanners(candidates: Sequence[Candidate]) -> Mapping[str, str]:
     """Return each study's scanner, of which it has one."""
     scanners: dict[str, str] = {}
@@ -125,7 +143,7 @@ def _scanners(candidates: Sequence[Candidate]) -> Mapping[str, str]:
 
 
 def _labelled(
-    one: Candidate, part: Part, scanner: str, pseudonyms: Pseudonyms, site: str
+    one: Candidate, part: Part, site: str, scanner: str, pseudonyms: Pseudonyms
 ) -> LabelledImage:
     image, label = one.image, one.label
     return LabelledImage(
@@ -139,7 +157,7 @@ def _labelled(
         grades=label.grades,
         box=label.box,
         part=part,
-        site=label.site or site,
+        site=site,
         scanner=scanner,
         phantom=image.phantom,
     )

@@ -59,12 +59,11 @@ def report_labels(archive: Archive) -> tuple[list[Label], list[LeftOut]]:
 
     Of a report that another one names as its predecessor the later one counts.
     """
-    replaced = {uid for ds in archive.reports.values() for uid in _predecessors(ds)}
+    replaced = {uid for ds in archive.reports.values() for uid in _replaced(ds)}
     labels: list[Label] = []
     left_out: list[LeftOut] = []
     for file, ds in archive.reports.items():
-        found = list(_labels(file, ds))
-        reason = _objection(ds, replaced) or ("" if found else "no grade of this node")
+        found, reason = _read(file, ds, replaced)
         if reason:
             uid = str(ds.get("SOPInstanceUID", ""))
             study = str(ds.get("StudyInstanceUID", ""))
@@ -74,6 +73,26 @@ def report_labels(archive: Archive) -> tuple[list[Label], list[LeftOut]]:
         else:
             labels += found
     return labels, left_out
+
+
+def _read(file: str, ds: Dataset, replaced: set[str]) -> tuple[list[Label], str]:
+    """Return a report's labels, or why it has none."""
+    if reason := _objection(ds, replaced):
+        return [], reason
+    try:
+        found = list(_labels(file, ds))
+    # A report from anywhere: whatever its content makes fail, the others count.
+    except Exception as error:  # noqa: BLE001
+        return [], f"its content is damaged ({type(error).__name__})"
+    return found, "" if found else "no grade of this node"
+
+
+def _replaced(ds: Dataset) -> set[str]:
+    try:
+        return set(_predecessors(ds))
+    # Likewise: what cannot be read names nothing.
+    except Exception:  # noqa: BLE001
+        return set()
 
 
 def _objection(ds: Dataset, replaced: set[str]) -> str:

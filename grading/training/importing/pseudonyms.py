@@ -13,6 +13,8 @@ import os
 import secrets
 from pathlib import Path
 
+from grading.evaluation.delimited import CasesError
+
 KEY_NAME = "pseudonyms.key"
 KEY_BYTES = 32
 DIGITS = 16
@@ -38,6 +40,8 @@ def pseudonyms_of(folder: Path) -> Pseudonyms:
 
     Raises
     ------
+    CasesError
+        The key is too short to hide anybody, as after a crash while it was written.
     OSError
         The key cannot be read or written.
     """
@@ -46,4 +50,8 @@ def pseudonyms_of(folder: Path) -> Pseudonyms:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
-    return Pseudonyms(path.read_bytes())
+    key = path.read_bytes()
+    if len(key) < KEY_BYTES:
+        found = f"the key has {len(key)} bytes instead of {KEY_BYTES}"
+        raise CasesError(path, None, f"{found}; put it back from a copy, or remove it")
+    return Pseudonyms(key)

@@ -116,7 +116,7 @@ def read_points(path: Path) -> Points:
         name = _word(row, "level").replace("/", "_")
         if name not in LEVELS:
             raise row.wrong(f"`level` is {row['level']!r}; write {', '.join(LEVELS)}")
-        number = int(row.number("instance_number", "a whole number"))
+        number = _whole(row, "instance_number")
         place = (row.required("study_id"), LEVELS[name])
         found.setdefault(place, set()).add((row.required("series_id"), number))
     return {place: frozenset(images) for place, images in found.items()}
@@ -173,6 +173,13 @@ def _grade(row: Row, column: str) -> Grade | None:
         expected = "Normal/Mild, Moderate, Severe, or nothing"
         raise row.wrong(f"`{column}` is {row[column]!r}; write {expected}")
     return GRADES[text]
+
+
+def _whole(row: Row, column: str) -> int:
+    text = row[column]
+    if not text.isascii() or not text.isdigit():
+        raise row.wrong(f"`{column}` is {text!r}; write a whole number")
+    return int(text)
 
 
 def _word(row: Row, column: str) -> str:

@@ -42,10 +42,15 @@ def united(people: Iterable[str], groups: Iterable[frozenset[str]]) -> dict[str,
     the order in which groups are found does not matter.
     """
     speaker = {person: person for person in people}
+
+    def speaker_of(person: str) -> str:
+        while speaker[person] != person:
+            # Halves the way, so that a long chain is walked once only.
+            speaker[person] = speaker[speaker[person]]
+            person = speaker[person]
+        return person
+
     for group in groups:
-        together = {speaker[person] for person in group}
-        first = min(together)
-        for person, spoken_for in speaker.items():
-            if spoken_for in together:
-                speaker[person] = first
-    return speaker
+        together = {speaker_of(person) for person in group}
+        speaker |= dict.fromkeys(together, min(together))
+    return {person: speaker_of(person) for person in speaker}

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from grading.grades import Finding, Grade
 from grading.training.importing.assemble import Imported
-from grading.training.manifest import LabelledImage, Part
+from grading.training.manifest import LabelledImage, Origin, Part
+
+ORIGINS: Mapping[Origin, str] = {
+    Origin.PATIENTS: "The images are of patients.",
+    Origin.PHANTOM: (
+        "The images are a computer-made phantom's: they say nothing about patients."
+    ),
+    Origin.MIXED: (
+        "Some images are a computer-made phantom's, the others of patients: figures "
+        "over both say nothing about patients."
+    ),
+}
 
 
 def summary(imported: Imported) -> str:
-    """Return counts of patients, images, grades and reasons."""
+    """Return what the images are of, and counts of patients, grades and reasons."""
     return "\n".join(_lines(imported))
 
 
 def _lines(imported: Imported) -> Iterator[str]:
     manifest = imported.manifest
+    yield ORIGINS[manifest.origin]
+    yield ""
     yield f"{'part':10}{'patients':>10}{'studies':>10}{'images':>10}"
     for part in Part:
         yield _part_line(part, manifest.part(part))
+    if empty := [part for part in Part if not manifest.part(part)]:
+        yield (
+            f"Empty: {', '.join(empty)}. `train`, `calibrate` and `evaluate` need one "
+            "part each: import more patients, or fill the column `part`."
+        )
     yield ""
     yield (
         f"{'images of':10}"
@@ -29,7 +47,6 @@ def _lines(imported: Imported) -> Iterator[str]:
     for finding in Finding:
         yield _grades_line(finding, manifest.images)
     yield ""
-    yield f"The images are of {manifest.origin}."
     yield f"Left out: {len(imported.left_out)}"
     kinds = Counter(one.reason.partition(":")[0] for one in imported.left_out)
     for kind, count in kinds.most_common():

@@ -35,7 +35,7 @@ REPEATED = 0.5
 """Share of the slices that repeat their patient's where slices are correlated."""
 METHODS = ("bootstrap over patients", "linearised, patients", "Gwet's formula")
 DEVIATIONS = 2.9
-"""The issue allows 930 to 970 of 1,000: this many standard deviations."""
+"""Chance takes an honest interval this far: from 930 to 970 of 1,000."""
 
 
 @dataclass(frozen=True, slots=True)

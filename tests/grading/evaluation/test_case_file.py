@@ -32,7 +32,7 @@ ROW = {
 ALL_COLUMNS = (
     *COLUMNS,
     *("site", "scanner", "sex", "age", "excluded", "images"),
-    *("bundle", "bundle_sha256", "basis"),
+    *("bundle", "bundle_sha256", "basis", "part"),
 )
 OTHER_SLICE = {"sop_instance": "1.2.3.5"}
 OTHER_FINDING = {"finding": "LNRC"}
@@ -168,6 +168,7 @@ def test_rows_of_a_level_and_of_its_slices_belong_together(table: Path) -> None:
         ({"sex": "x"}, "`sex` is 'x'"),
         ({"age": "forty"}, "`age` is 'forty'"),
         ({"images": "real"}, "`images` is 'real'"),
+        ({"part": "both"}, "`part` is 'both'; write train, validation, test"),
         ({"bundle": "own 1"}, "the bundle is given as 'own 1'"),
         ({"bundle": "a", "bundle_sha256": "ab" * 32, "basis": "ce"}, "'ce'"),
     ],
@@ -187,10 +188,11 @@ def test_a_wrong_cell_is_named_with_its_line(
     [
         ({}, "LDH of SOP Instance 1.2.3.4, frame 1, stands in line 2 already"),
         (OTHER_FINDING | {"level": "L5/S1"}, "has level 'L5/S1' here and 'L4/L5'"),
-        (OTHER_SLICE | {"patient": "P2"}, "study '1.2' has patient 'P2' here"),
+        (OTHER_SLICE | {"patient": "P2"}, "study '1.2' has another patient here"),
         (OTHER_STUDY | {"series": "1.2.3"}, "series '1.2.3' has study '1.9' here"),
-        (OTHER_STUDY | {"site": "south"}, "patient 'P1' has site 'south' here"),
-        (OTHER_STUDY | {"sex": "M"}, "patient 'P1' has sex 'M' here and 'F' in line 2"),
+        (OTHER_STUDY | {"site": "south"}, "this patient has site 'south' here"),
+        (OTHER_STUDY | {"sex": "M"}, "this patient has sex 'M' here and 'F' in line 2"),
+        (OTHER_STUDY | {"part": "train"}, "this patient has part 'train' here"),
         (OTHER_SLICE | {"age": "50"}, "study '1.2' has age '50' here and '49' in"),
         (OTHER_SLICE | {"scanner": "B"}, "study '1.2' has scanner 'B' here"),
     ],
@@ -198,7 +200,7 @@ def test_a_wrong_cell_is_named_with_its_line(
 def test_rows_that_contradict_each_other_are_both_named(
     table: Path, change: dict[str, str], found: str
 ) -> None:
-    facts = {"site": "north", "sex": "F", "age": "49", "scanner": "A"}
+    facts = {"site": "north", "sex": "F", "age": "49", "scanner": "A", "part": "test"}
 
     error = refused(write(table, facts, facts | change))
 
@@ -237,7 +239,7 @@ def test_a_row_of_another_length_is_named(table: Path) -> None:
 
     assert (error.line, error.sentence.partition(";")[0]) == (
         3,
-        "2 cells, but the header has 21",
+        f"2 cells, but the header has {len(ALL_COLUMNS)}",
     )
 
 

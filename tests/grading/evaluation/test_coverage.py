@@ -45,5 +45,5 @@ def test_intervals_over_patients_hold_the_truth_as_often_as_they_say(
     assert (hits[FORMULA] >= low) == (repeated == 0.0)
 
 
-def test_the_issue_s_range_is_the_one_that_is_allowed() -> None:
+def test_an_honest_interval_holds_the_truth_930_to_970_times_of_a_thousand() -> None:
     assert allowed(1000) == (930, 970)

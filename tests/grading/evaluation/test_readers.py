@@ -15,6 +15,7 @@ from grading.evaluation.metrics import Metric
 from grading.evaluation.places import PLACE_COLUMNS
 from grading.evaluation.reader_study import FIRST, REFERENCE, SECOND, reader_study
 from grading.evaluation.readers import READER_COLUMNS, Readings, read_readings
+from grading.evaluation.report.reports import readers_report
 from grading.grades import Finding, Grade
 from tests.grading.evaluation.case_tables import (
     Row,
@@ -104,8 +105,8 @@ def test_readers_fill_in_the_reference_of_predictions(
     ("there", "found"),
     [
         (reading(0, "1", "1"), "`reference` is 2 here, but the readers' table says 1"),
-        (reading(0, "2", "2") | {"patient": "P9"}, "`patient` is 'P001' here and 'P9'"),
-        (reading(1, "1", "1") | {"patient": "P9"}, "has patient 'P9' here"),
+        (reading(0, "2", "2") | {"patient": "P9"}, "`patient` is another here"),
+        (reading(1, "1", "1") | {"patient": "P9"}, "has another patient here"),
     ],
 )
 def test_readers_that_contradict_the_predictions_are_named(
@@ -171,6 +172,39 @@ def test_levels_that_readers_graded_meet_the_mean_of_the_models_slices(
     [panel] = study.panels
     assert (panel.per, panel.model[REFERENCE].cases) == (Per.LEVEL, 1)
     assert study.disagreements[0].predicted == 2
+
+
+def test_what_the_predictions_table_excludes_is_not_counted_among_the_readers(
+    tmp_path: Path, table: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    rows = [place(i) | probability_cells(1, rng) for i in range(3)]
+    rows[1]["excluded"] = "fracture"
+    predictions = write_table(tmp_path / "p.csv", rows, columns=(*COLUMNS, "excluded"))
+    readings = read_readings(
+        write_readings(table, *(reading(i, "1", f"{i}") for i in range(3)))
+    )
+
+    study = reader_study(readings, read_cases(predictions, readings), SAMPLING)
+
+    assert (study.excluded, study.panels[0].agreement.cases) == (1, 2)
+    assert len(study.disagreements) == 2
+
+
+def test_readers_who_never_met_have_no_agreement_and_the_report_says_so(
+    table: Path,
+) -> None:
+    readings = read_readings(
+        write_readings(table, reading(0, "1", ""), reading(1, "", "2"))
+    )
+
+    report = readers_report(readings, SAMPLING)
+
+    assert (
+        "LDH: reader A, reader B | 0 | not defined (there is no case)"
+        in (report.files["report.md"])
+    )
+    assert "<img" not in report.files["report.html"]
 
 
 def test_readers_alone_need_no_predictions(table: Path) -> None:

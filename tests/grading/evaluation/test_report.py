@@ -14,7 +14,12 @@ from typing import NoReturn
 
 import pytest
 
-from grading.evaluation.case_file import COLUMNS, PREDICTOR_COLUMNS, read_cases
+from grading.evaluation.case_file import (
+    COLUMNS,
+    PART_COLUMN,
+    PREDICTOR_COLUMNS,
+    read_cases,
+)
 from grading.evaluation.cases import Per, Predictor, Source
 from grading.evaluation.evaluate import Sampling, evaluate
 from grading.evaluation.metrics import Metric
@@ -22,7 +27,13 @@ from grading.evaluation.outcomes import Figure
 from grading.evaluation.paper_tables import PaperTable
 from grading.evaluation.readers import read_readings
 from grading.evaluation.report import reports
-from grading.evaluation.report.blocks import Cell, Document, Section, Table
+from grading.evaluation.report.blocks import (
+    Cell,
+    Document,
+    FlowChart,
+    Section,
+    Table,
+)
 from grading.evaluation.report.csv_tables import csv_table, write_csv
 from grading.evaluation.report.document import (
     NO_MODEL,
@@ -35,10 +46,17 @@ from grading.evaluation.report.further import paper_section
 from grading.evaluation.report.machine import plain
 from grading.evaluation.report.markdown import markdown
 from grading.evaluation.report.page import page
+from grading.evaluation.report.participants import participants
 from grading.evaluation.report.printing import nearest, percent
 from grading.evaluation.report.reports import Report, evaluation_report
+from grading.evaluation.report.summary import not_new
 from grading.grades import FIRST_LINES, Basis, Finding
-from tests.grading.evaluation.case_tables import Row, paper_rows, write_table
+from tests.grading.evaluation.case_tables import (
+    EXTRA_COLUMNS,
+    Row,
+    paper_rows,
+    write_table,
+)
 from tests.grading.evaluation.test_readers import reading, write_readings
 
 SAMPLING = Sampling(resamples=100, seed=1)
@@ -94,7 +112,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def table_of(report: Report, name: str) -> list[dict[str, str]]:
-    text = report.files[f"tables/{name}.csv"]
+    _, _, text = report.files[f"tables/{name}.csv"].partition("\r\n")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -135,6 +153,10 @@ def test_the_first_line_of_every_form_says_where_predictions_come_from(
     assert whole.files["report.md"].startswith(ORIGIN_UNKNOWN)
     assert whole.text.startswith(ORIGIN_UNKNOWN)
     assert json.loads(whole.files["report.json"])["first_line"] == ORIGIN_UNKNOWN
+    tables = [text for path, text in whole.files.items() if path.startswith("tables/")]
+    assert tables
+    for text in tables:
+        assert next(csv.reader(io.StringIO(text, newline=""))) == [ORIGIN_UNKNOWN]
 
 
 def test_a_constant_that_beats_the_model_jumps_to_the_eye(whole: Report) -> None:
@@ -250,8 +272,8 @@ def degenerate(name: str) -> list[Row]:
     [
         ("one finding", "No slice can be compared for LDH"),
         ("one grade", "the reference has only grades 0-1 or only grades 2-3"),
-        ("one patient", "one patient alone gives no interval"),
-        ("one row", "one patient alone gives no interval"),
+        ("one patient", "only one patient"),
+        ("one row", "only one patient"),
         ("no reference", "nothing could be compared"),
         ("no prediction", "nothing could be compared"),
         ("everybody excluded", "nothing could be compared"),
@@ -266,6 +288,10 @@ def test_what_is_not_defined_says_why_and_is_never_a_nan(
 
     assert numbers_of(report)
     assert reason in Seen(report.files["report.html"]).text
+    assert not re.search(r"not defined(?! \(|,| because)", report.files["report.md"])
+    # One line of a terminal; a reason would make it three of them.
+    tables = report.text.partition("Model and constant")[2].splitlines()[1:]
+    assert max(map(len, tables), default=0) < 140
     for path, text in report.files.items():
         words = Seen(text).text if path.endswith("html") else text
         assert not re.search(r"\b([Nn]a[Nn]|inf|None)\b", words), path
@@ -281,6 +307,7 @@ def test_a_report_on_readers_alone_says_that_no_model_is_evaluated(
 
     assert report.text.startswith(NO_MODEL)
     assert numbers_of(report)
+    assert json.loads(report.files["report.json"])["first_line"] == NO_MODEL
     disagreements = csv.DictReader(io.StringIO(report.files["disagreements.csv"]))
     assert [row["line"] for row in disagreements] == [
         f"{i + 2}" for i in range(40) if i % 4 != i % 3
@@ -295,8 +322,10 @@ def test_a_comparison_says_which_is_better_or_that_nobody_knows(
     report = reports.comparison_report(table, table, None, SAMPLING)
 
     assert numbers_of(report)
-    assert "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC these patients do not "
-    assert "do not tell which is better" in report.text
+    assert (
+        "≈ LDH per slice: by accuracy, macro F1, AC2 and AUC: these patients do not "
+        "tell which is better."
+    ) in report.text
     assert Seen(report.files["report.html"]).open == []
 
 
@@ -335,6 +364,70 @@ def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
     assert "Evaluation of b 1" in report.files["report.html"]
 
 
+def test_figures_of_images_that_bundles_learn_from_are_called_too_good(
+    tmp_path: Path,
+) -> None:
+    rows = [row | {"part": "train"} for row in one_finding(paper_rows(keep=0.05))]
+    columns = (*COLUMNS, *EXTRA_COLUMNS, PART_COLUMN)
+    path = write_table(tmp_path / "p.csv", rows, columns=columns)
+
+    alone = evaluation_report(path, None, SAMPLING)
+    compared = reports.comparison_report(path, path, None, SAMPLING)
+
+    assert "of the manifest's part 'train'." in Seen(alone.files["report.html"]).text
+    for report in (alone, compared):
+        assert "▼ Part 'train': bundles learn from these images" in report.text
+
+
+def test_only_the_test_part_needs_no_warning() -> None:
+    source = Source(Path("p.csv"), "", "", parts=("test", "validation", "train"))
+
+    leads = [notice.lead for notice in not_new(source, source)]
+
+    assert leads == ["Part 'validation'", "Part 'train'"]
+
+
+def test_every_row_that_is_left_out_has_its_line_and_reason(tmp_path: Path) -> None:
+    slices = one_finding(paper_rows(keep=0.05))[:3]
+    place = {"series": "", "sop_instance": "", "frame": "", "level": "L5/S1"}
+    level = slices[0] | place | {"study": "1.2.9", "patient": "P9"}
+    rows = [
+        slices[0] | {"reference": ""},
+        slices[1] | {"excluded": "surgery"},
+        slices[2],
+        level,
+        level | {"level": "L4/L5"} | dict.fromkeys(("p0", "p1", "p2", "p3"), ""),
+    ]
+
+    report = a_report(tmp_path, rows)
+
+    table = csv.DictReader(io.StringIO(report.files["rows-left-out.csv"], newline=""))
+    assert {row["line"]: row["reason"] for row in table} == {
+        "2": "no reference grade",
+        "3": "excluded: surgery",
+        "6": "no prediction",
+    }
+
+
+def test_the_flow_tells_slices_that_are_excluded_for_one_finding_only(
+    tmp_path: Path,
+) -> None:
+    rows = one_site(paper_rows(keep=0.05))
+    rows[0]["excluded"] = "motion"
+    for row in rows[3:6]:
+        row["excluded"] = "fracture"
+    cases = read_cases(write_table(tmp_path / "p.csv", rows))
+
+    section = participants(evaluate(cases, SAMPLING))
+
+    [chart] = [block for block in section.blocks if isinstance(block, FlowChart)]
+    [aside] = chart.steps[0].aside
+    lines = {end.title: end.lines for end in chart.ends}
+    assert aside.startswith("fracture: 0 patients, 1 slice, ")
+    assert "1 slice excluded: motion" in lines[f"{rows[0]['finding']} compared"]
+    assert str(lines).count("motion") == 1
+
+
 def test_texts_from_a_table_stay_texts() -> None:
     nasty = "<script>alert(1)</script> | *x*"
     table = Table("t", nasty, ("a", nasty), ((Cell(nasty), Cell("1")),))
@@ -362,9 +455,10 @@ def test_a_csv_table_holds_what_the_page_rounds() -> None:
         (Cell("y"), Cell("not defined", figure=undefined)),
     )
 
-    text = csv_table(Table("t", "", ("name", "share"), rows))
+    text = csv_table(Table("t", "", ("name", "share"), rows), "Of a phantom, too.")
 
     assert text.splitlines() == [
+        '"Of a phantom, too."',
         "name,name further,share,share low,share high,share not defined because",
         "x,3 cases,0.333333,0.25,0.5,",
         "y,,,,,there is no case",
@@ -376,6 +470,7 @@ def test_halves_are_rounded_to_the_even_digit_as_the_paper_does() -> None:
     assert percent(0.1135) == "11.4\N{NO-BREAK SPACE}%"
     assert nearest(0.125, 2) == "0.12"
     assert nearest(2 / 3, 3) == "0.667"
+    assert nearest(-0.004, 2) == "0.00"
 
 
 def test_json_knows_no_infinity_and_no_folder() -> None:
@@ -406,12 +501,41 @@ def test_a_folder_that_is_no_report_is_left_alone(tmp_path: Path) -> None:
     assert [it.name for it in out.iterdir()] == ["chapter.txt"]
 
 
+def test_the_current_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileExistsError, match="is the current folder"):
+        write_folder(Path(), {"report.html": "new"})
+
+
 def test_half_a_report_is_never_left(tmp_path: Path) -> None:
     out = tmp_path / "report"
     write_folder(out, {"report.html": "old"})
 
     with pytest.raises(UnicodeEncodeError):
         write_folder(out, {"report.html": "new", "tables/bad.csv": "\ud800"})
+
+    assert (out / "report.html").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_an_earlier_report_survives_a_disk_that_fails_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "report"
+    write_folder(out, {"report.html": "old"})
+    rename = Path.rename
+
+    def fails_for_the_new_one(self: Path, target: Path) -> Path:
+        if self.name == "fresh":
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new_one)
+    with pytest.raises(OSError, match="no space left"):
+        write_folder(out, {"report.html": "new"})
 
     assert (out / "report.html").read_text() == "old"
     assert list(tmp_path.iterdir()) == [out]

@@ -111,7 +111,7 @@ def test_one_patient_gives_no_interval() -> None:
 
     accuracy = scores.figures[Metric.ACCURACY]
     assert accuracy.value == pytest.approx(2 / 3)
-    assert accuracy.undefined == "one patient alone gives no interval"
+    assert accuracy.undefined == "only one patient"
 
 
 def test_never_an_error_is_no_proof_of_no_error() -> None:

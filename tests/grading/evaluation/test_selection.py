@@ -143,15 +143,15 @@ def test_the_flow_counts_patients_slices_and_levels_and_every_reason(
     assert found.compared[Finding.LDH] == Count(patients=1, slices=1, levels=1)
     assert found.compared[Finding.LCCS] == Count(patients=0, slices=0, levels=0)
 
-    def left_out(reason: str, *, excluded: bool = False) -> LeftOut:
+    def left_out(reason: str, excluded: str | None = None) -> LeftOut:
         return LeftOut(Finding.LDH, Per.SLICE, reason, 1, 1, excluded)
 
     assert set(found.left_out) == {
         left_out("no reference grade"),
         left_out("no prediction"),
         left_out("neither reference grade nor prediction"),
-        left_out("excluded: artefact", excluded=True),
-        left_out("excluded: fracture", excluded=True),
+        left_out("excluded: artefact", "artefact"),
+        left_out("excluded: fracture", "fracture"),
     }
 
 

@@ -138,6 +138,29 @@ def test_frames_of_an_enhanced_image_are_told_apart(tmp_path: Path) -> None:
     assert labels[0].grades != labels[1].grades
 
 
+def test_a_damaged_report_does_not_stop_the_others(tmp_path: Path) -> None:
+    image = enhanced_mr(frames=4)
+    grades = study_grades([image], [1, 3])
+    content = part10(build_objects([image], grades, report_context())[0].dataset)
+    (tmp_path / "damaged.dcm").write_bytes(content)
+    correct(dcmread(tmp_path / "damaged.dcm"), tmp_path / "damaged.dcm")
+    content = (tmp_path / "damaged.dcm").read_bytes()
+    frame_number = b"\x08\x00\x60\x11IS"
+    assert frame_number in content
+    _, _, after = content.partition(frame_number)
+    value = after[2 : 2 + int.from_bytes(after[:2], "little")]
+    damaged = content.replace(after[:2] + value, after[:2] + b"x" * len(value))
+    (tmp_path / "damaged.dcm").write_bytes(damaged)
+    correct(written(tmp_path), tmp_path / "report.dcm", LDH="LDH-G0")
+
+    labels, left_out = report_labels(read_archive(tmp_path))
+
+    assert {label.source for label in labels} == {"report.dcm"}
+    [report] = left_out
+    assert report.file == "damaged.dcm"
+    assert report.reason.startswith("report: its content is damaged (")
+
+
 def test_a_report_of_another_kind_is_told(tmp_path: Path) -> None:
     ds = written(tmp_path)
     ds.ContentSequence = ds.ContentSequence[:2]

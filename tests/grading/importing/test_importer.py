@@ -80,6 +80,21 @@ def test_neither_name_nor_patient_id_leaves_the_archive(
         assert b"Name" not in said
 
 
+def test_a_header_that_breaks_its_rules_is_not_repeated_on_the_terminal(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    write_archive(tmp_path / "archive", Study(1))
+    path = tmp_path / "archive" / Study(1).file(1)
+    content = path.read_bytes()
+    number = b"\x20\x00\x13\x00IS\x02\x00"
+    assert number + b"1 " in content
+    path.write_bytes(content.replace(number + b"1 ", number + b"Jo"))
+
+    imported(tmp_path, grades_of_every_slice(tmp_path / LABELS, Study(1)))
+
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_an_import_that_is_repeated_writes_the_same_bytes(tmp_path: Path) -> None:
     write_archive(tmp_path / "archive", *STUDIES[:3])
     grades = grades_of_every_slice(tmp_path / LABELS, *STUDIES[:3])
@@ -201,13 +216,37 @@ def test_one_patient_id_under_two_names_of_the_table_stays_on_one_side(
     assert "its patient is in two parts by the table" in reasons
 
 
-def test_images_of_the_phantom_are_marked(tmp_path: Path) -> None:
+def test_a_patient_has_one_site(tmp_path: Path) -> None:
+    studies = Study(1, patient_id="P1"), Study(2, patient_id="P2")
+    write_archive(tmp_path / "archive", *studies)
+    sites = {(1, 1): "North", (1, 2): "", (2, 1): "North", (2, 2): "South"}
+    rows = [
+        f"{studies[number - 1].instance(place)},1,1,1,{site}"
+        for (number, place), site in sites.items()
+    ]
+    grades = table(tmp_path / LABELS, "sop_instance,LDH,LCCS,LNRC,site", *rows)
+
+    manifest = imported(tmp_path, grades, "--site", "East")
+
+    assert [(it.study, it.site) for it in manifest.images] == (
+        [(studies[0].uid, "North")] * 2
+    )
+    reasons = [one["reason"] for one in left_out(tmp_path)]
+    assert reasons.count("its patient is of two sites by the table") == 2
+
+
+def test_images_of_the_phantom_are_marked_and_empty_parts_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     drawn = Study(1, manufacturer=f"{PHANTOM_MANUFACTURER} (manner A)")
     write_archive(tmp_path / "archive", drawn)
 
     manifest = imported(tmp_path, grades_of_every_slice(tmp_path / LABELS, drawn))
 
     assert manifest.origin is Origin.PHANTOM
+    printed = capsys.readouterr().out
+    assert "phantom's: they say nothing about patients" in printed.splitlines()[0]
+    assert "Empty: validation, test." in printed
 
 
 def test_an_import_of_nothing_says_so_and_leaves_the_reasons(

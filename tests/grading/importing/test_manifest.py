@@ -122,9 +122,11 @@ Edit = Callable[[dict[str, Any]], object]
         (lambda line: line.update(file="../x.dcm"), "line 3: .* outside the data root"),
         (lambda line: line.update(file="/x.dcm"), "line 3: .* outside the data root"),
         (lambda line: line.update(box=[1]), "line 3: "),
+        (lambda line: line.update(box=[1, 2, 3, float("nan")]), "line 3: an edge of"),
+        (lambda line: line.update(frame=0), "line 3: `frame` is 0; frames are counted"),
         (
             lambda line: line.update(part="test"),
-            "line 3: patient 'p1' is in test here and in train in line 2",
+            "line 3: this patient is in test here and in train in line 2",
         ),
     ],
 )
@@ -148,6 +150,7 @@ def test_a_line_that_is_not_sound_is_named(
         ("", "line 1: `format` is None"),
         ('{"format": "other/1"}', "line 1: `format` is 'other/1', not 'lumbar-"),
         ("patient,study", "line 1: not a JSON object"),
+        ('{"format": "lumbar-manifest/1"}', "line 1: `data_root` is missing"),
         (
             '{"format": "lumbar-manifest/1", "data_root": "."}',
             "the manifest names no image",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_node.pseudonyms import pseudonym
-from grading.training.importing.pseudonyms import Pseudonyms
+from grading.evaluation.delimited import CasesError
+from grading.training.importing.pseudonyms import (
+    KEY_NAME,
+    Pseudonyms,
+    pseudonyms_of,
+)
 from grading.training.importing.splitting import part_of, united
 from grading.training.manifest import Part
 
@@ -46,6 +54,20 @@ def test_who_is_in_one_group_has_one_speaker_in_whatever_order(
         assert len({speakers[person] for person in group}) == 1
     alone = set("abcdefgh").difference(*groups)
     assert all(speakers[person] == person for person in alone)
+
+
+def test_long_chains_of_one_person_are_one_group() -> None:
+    people = [f"{i:05d}" for i in range(20_000)]
+    groups = [frozenset(pair) for pair in pairwise(people)]
+
+    assert set(united(people, reversed(groups)).values()) == {people[0]}
+
+
+def test_a_key_that_was_cut_short_hides_nobody_and_is_refused(tmp_path: Path) -> None:
+    (tmp_path / KEY_NAME).write_bytes(b"")
+
+    with pytest.raises(CasesError, match="has 0 bytes instead of 32"):
+        pseudonyms_of(tmp_path)
 
 
 def test_a_pseudonym_needs_the_key() -> None:

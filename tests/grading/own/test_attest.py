@@ -40,6 +40,7 @@ def write_report(folder: Path, bundle: Bundle, **source: object) -> Path:
             "predictors": [made_by],
             "unnamed": False,
             "phantom": False,
+            "parts": ["test"],
             **source,
         },
         "groups": [
@@ -76,6 +77,7 @@ def test_an_attested_bundle_carries_the_sites_word_and_its_basis(
     [
         ({"phantom": True}, "images of a computer-made phantom"),
         ({"unnamed": True}, "its predictions are by"),
+        ({"parts": ["test", "train"]}, "images of the part 'train', which bundles"),
         ({"predictors": []}, "by nobody named, the bundle is tiny 1"),
         ({"predictors": [{"name": "tiny 1", "sha256": "0" * 64}]}, "weights 00000000"),
         ({"predictors": 3}, "name the report.json"),

@@ -37,7 +37,7 @@ def test_a_bundle_is_calibrated_where_it_lies(
     assert card.version.startswith("1+cal.")
     assert {one.slices for one in card.thresholds.values()} == {SLICES}
     assert {one.wanted_accuracy for one in card.thresholds.values()} == {0.5}
-    assert "images of patients" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("The images are of patients.\n")
 
 
 def test_calibrating_twice_gives_the_same_and_no_longer_version(
