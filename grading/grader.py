@@ -10,29 +10,25 @@ from pydicom import Dataset
 
 from grading.aggregate import level_grades
 from grading.boxes import Box
-from grading.bundle import Bundle
+from grading.bundle import Bundle, locator_of
 from grading.grades import (
     AxialMarks,
     Finding,
     Grading,
-    Side,
     SliceGrade,
     SliceKey,
     StudyGrades,
 )
 from grading.landmarks.found import Locator
 from grading.levels.belonging import Placed
-from grading.network import MultiTaskResNet
+from grading.network import SIDE_HEADS, MultiTaskResNet
 from grading.notes import level_notes, region_notes
 from grading.placing import find_places
 from grading.prepared import Prepared, prepare
-from grading.regions import MAX_SPREAD_MM, RegionFinder
+from grading.regions import region_finder
 from grading.study import StudyReader
 
 log = logging.getLogger(__name__)
-
-ROOT_HEADS = {Side.RIGHT: "LNRC_RIGHT", Side.LEFT: "LNRC_LEFT"}
-"""A bundle that tells the sides apart has heads of these names."""
 
 
 class Grader:
@@ -43,10 +39,8 @@ class Grader:
     device
         ``auto`` takes the GPU where there is one; else a name that torch knows.
     locator
-        Finds the canal and the discs. Without one regions lie at the image centre and
-        no level is determined.
-    max_spread_mm
-        Looks of the locator that disagree more than this have found nothing.
+        Finds the canal and the discs; the bundle's own networks where None. Without
+        either regions lie at the image centre and no level is determined.
     """
 
     def __init__(
@@ -54,14 +48,13 @@ class Grader:
         bundle: Bundle,
         device: str = "auto",
         locator: Locator | None = None,
-        max_spread_mm: float = MAX_SPREAD_MM,
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._bundle = bundle
-        self._locator = locator
-        self._finder = RegionFinder(bundle.card.preprocessing, max_spread_mm)
         self._device = torch.device(device)
+        self._locator = locator or locator_of(bundle, self._device)
+        self._finder = region_finder(bundle.card)
         self._network = MultiTaskResNet(bundle.card.backbone, bundle.card.heads)
         self._network.load_state_dict(bundle.state_dict)
         self._network.eval()
@@ -72,6 +65,11 @@ class Grader:
     def bundle(self) -> Bundle:
         """The bundle that grades."""
         return self._bundle
+
+    @property
+    def locator(self) -> Locator | None:
+        """What finds the canal and the discs; None where nothing does."""
+        return self._locator
 
     def grade(
         self, datasets: Sequence[Dataset], drawn: Mapping[SliceKey, Box] | None = None
@@ -176,7 +174,7 @@ class Grader:
             through_disc=placed.through_disc,
             roots={
                 side: gradings.pop(head)
-                for side, head in ROOT_HEADS.items()
+                for side, head in SIDE_HEADS.items()
                 if head in gradings
             },
             marks=prepared.found.marks if prepared.found else AxialMarks(),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grading.boxes import Box
+from grading.card import Card
 from grading.grades import PixelPoint, Region, RegionOrigin
 from grading.headers import ImageHeader, Vector
 from grading.landmarks.found import AxialFound
@@ -24,6 +25,12 @@ MAX_NEIGHBOUR_MM = 25.0
 USUAL_HALFWAY_MM = 4.5
 """From the sac's centre half the way to the disc, where the disc was not found."""
 FORWARDS: Vector = (0.0, -1.0, 0.0)
+
+
+def region_finder(card: Card) -> RegionFinder:
+    """Return what finds regions for a bundle, as far as its card believes its looks."""
+    spread_mm = card.landmarks.largest_spread_mm if card.landmarks else MAX_SPREAD_MM
+    return RegionFinder(card.preprocessing, spread_mm)
 
 
 @dataclass(frozen=True, slots=True)

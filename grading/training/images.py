@@ -31,7 +31,14 @@ class ReadImage:
     labelled: LabelledImage
     pixels: NDArray[np.float32]
     """(rows, columns), stored units."""
-    spacing_mm: tuple[float, float]
+    header: ImageHeader
+
+    @property
+    def spacing_mm(self) -> tuple[float, float]:
+        """Between rows, between columns."""
+        if self.header.spacing_mm is None:
+            raise ValueError("an image that was read has a pixel spacing")
+        return self.header.spacing_mm
 
 
 def read_images(
@@ -53,7 +60,8 @@ def read_images(
             for image in members:
                 header = headers[image.frame]
                 pixels = decode(ds, image.frame)
-                yield ReadImage(image, pixels, _spacing_mm(image, header))
+                _check(image, header)
+                yield ReadImage(image, pixels, header)
         except (OSError, InvalidDicomError, NotGradable, LookupError) as error:
             raise CasesError(
                 path,
@@ -84,12 +92,11 @@ def training_slices(
         yield _cut_down(read, spec.region_size_mm / 2 + margin_mm)
 
 
-def _spacing_mm(image: LabelledImage, header: ImageHeader) -> tuple[float, float]:
+def _check(image: LabelledImage, header: ImageHeader) -> None:
     if header.key.sop_instance_uid != image.sop_instance:
         raise LookupError(f"it is {header.key.sop_instance_uid}")
     if header.spacing_mm is None:
         raise LookupError("it has no pixel spacing")
-    return header.spacing_mm
 
 
 def _cut_down(read: ReadImage, reach_mm: float) -> LabelledSlice:

@@ -1,7 +1,8 @@
 """What a bundle says about the images of a manifest, as the service would say it.
 
-The region is the one that the service grades, the image centre, also where somebody
-drew a box: figures are of what a hospital would get.
+The region is the one that the service would find on that image, also where somebody
+drew a box: figures are of what a hospital would get. Only what neighbouring slices tell
+is missing, since a manifest holds images and no studies.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from grading.evaluation.case_file import (
 from grading.evaluation.cases import Predictor
 from grading.grader import Grader
 from grading.grades import Finding
-from grading.preprocess import crop, default_region
+from grading.landmarks.found import Locator
+from grading.preprocess import crop
+from grading.regions import Seen, region_finder
+from grading.series import Slice
 from grading.training.images import ReadImage, read_images
 from grading.training.manifest import LabelledImage, Manifest
 
@@ -59,7 +63,7 @@ def predictions(
     grader = Grader(bundle)
     remaining = read_images(manifest, images)
     while some := list(islice(remaining, BATCH_SLICES)):
-        found = grader.probabilities([_network_input(bundle, read) for read in some])
+        found = grader.probabilities(_network_input(bundle.card, grader.locator, some))
         for i, read in enumerate(some):
             rows = [found[finding.value][i] for finding in Finding]
             yield Prediction(read.labelled, np.array(rows))
@@ -118,8 +122,14 @@ def _row(
     } | {f"p{i}": f"{p:.{DECIMALS}f}" for i, p in enumerate(probabilities)}
 
 
-def _network_input(bundle: Bundle, read: ReadImage) -> torch.Tensor:
-    spec = bundle.card.preprocessing
-    rows, columns = read.pixels.shape
-    region = default_region(rows, columns, spec)
-    return crop(read.pixels, read.spacing_mm, region, spec)
+def _network_input(
+    card: Card, locator: Locator | None, some: Sequence[ReadImage]
+) -> list[torch.Tensor]:
+    slices = [Slice(read.header, read.pixels) for read in some]
+    found = locator.axial(slices) if locator else [None] * len(slices)
+    seen = [Seen(slice_.header, at) for slice_, at in zip(slices, found, strict=True)]
+    regions = region_finder(card).regions(seen, ())
+    return [
+        crop(read.pixels, read.spacing_mm, region, card.preprocessing)
+        for read, region in zip(some, regions, strict=True)
+    ]
