@@ -91,7 +91,7 @@ def try_set(
     ]
     with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as processes:
         for examined in processes.map(examine, keys):
-            yield _graded(grader, examined)
+            yield grade_examined(grader, examined)
 
 
 def examine(key: StudyKey) -> Examined:
@@ -146,7 +146,8 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _graded(grader: Grader, examined: Examined) -> StudyTrial:
+def grade_examined(grader: Grader, examined: Examined) -> StudyTrial:
+    """Grade a drawn study's files, and compare with its truth."""
     datasets = [pydicom.dcmread(BytesIO(content)) for content in examined.files]
     try:
         grades = grader.grade(datasets)

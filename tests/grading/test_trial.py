@@ -1,0 +1,90 @@
+"""A whole phantom study graded as the node would, beside its truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grading.evaluation.case_file import read_cases
+from grading.grader import Grader
+from grading.grades import Level
+from grading.phantom.studies.drawn import StudyKey
+from grading.phantom.studies.truth import as_json
+from grading.training.trial import (
+    Examined,
+    Placing,
+    describe_placings,
+    examine,
+    grade_examined,
+    write_trial,
+)
+from tests.grading.phantom_truth import PhantomStudy, TruthLocator
+from tests.grading.tiny_bundle import tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def examined() -> Examined:
+    return examine(StudyKey(seed=6, number=1))
+
+
+@pytest.fixture(scope="module")
+def grader(examined: Examined, tmp_path_factory: pytest.TempPathFactory) -> Grader:
+    folder = tmp_path_factory.mktemp("study")
+    for number, content in enumerate(examined.files):
+        (folder / f"{number:03d}.dcm").write_bytes(content)
+    (folder / "truth.json").write_text(as_json(examined.truth), "utf-8")
+    bundle = tiny_bundle(folder / "bundle")
+    return Grader(bundle, "cpu", TruthLocator(PhantomStudy(folder)))
+
+
+def test_who_finds_everything_where_it_is_places_every_slice_right(
+    examined: Examined, grader: Grader
+) -> None:
+    trial = grade_examined(grader, examined)
+
+    assert not trial.refused
+    assert len(trial.placings) >= 6
+    assert all(placing.right for placing in trial.placings)
+    assert max(placing.sac_mm or 0.0 for placing in trial.placings) < 0.01
+
+
+def test_the_table_of_a_trial_is_one_that_evaluate_takes(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    trial = grade_examined(grader, examined)
+
+    write_trial(tmp_path / "cases.csv", grader.bundle, [trial])
+
+    cases = read_cases(tmp_path / "cases.csv")
+    assert cases.source.phantom
+    assert [one.name for one in cases.source.predictors] == ["tiny 1"]
+    slices = len(trial.placings)
+    levels = len({placing.true_level for placing in trial.placings})
+    assert (~cases.about_level).sum() == 3 * slices
+    assert cases.about_level.sum() == 3 * levels
+
+
+def test_a_study_without_anything_to_grade_says_why(
+    examined: Examined, grader: Grader
+) -> None:
+    trial = grade_examined(grader, replace(examined, files=examined.files[:1]))
+
+    assert trial.rows == ()
+    assert "no axial T2-weighted lumbar series" in trial.refused
+
+
+def test_what_was_not_found_and_what_was_wrong_are_counted_apart() -> None:
+    placings = [
+        Placing(1.0, Level.L4_L5, Level.L4_L5),
+        Placing(5.0, Level.L3_L4, Level.L4_L5),
+        Placing(None, None, Level.L4_L5),
+    ]
+
+    words = describe_placings(placings)
+
+    assert words == (
+        "3 slices through discs: sac centre found on 2, within 3 mm on 1 (33.3%), "
+        "median 5.00 mm; level right on 1 (33.3%), wrong on 1, not determined on 1"
+    )
