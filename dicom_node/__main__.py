@@ -164,6 +164,7 @@ def _work(arguments: argparse.Namespace) -> int:
     from dicom_node import service
     from dicom_node.completeness import Settler
     from dicom_node.indexer import Indexer, Reader
+    from dicom_node.requested import phrases_of
     from dicom_node.schedule import Clock
     from dicom_node.worker import Worker
     from storage.files import Files
@@ -181,6 +182,7 @@ def _work(arguments: argparse.Namespace) -> int:
         calling_ae_title=config.node.ae_title,
         destinations=config.destinations,
         lease_seconds=config.worker.lease_seconds,
+        phrases=phrases_of(config),
     )
     reader = Reader(config.worker.index_timeout_seconds)
     clock, poll = Clock(), config.worker.poll_seconds
@@ -213,10 +215,12 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
+    from dicom_node.requested import phrases_of
     from dicom_node.sender import Peer, echo
 
     config = _load(arguments)
-    print(f"{arguments.config}: valid")
+    language = phrases_of(config).language
+    print(f"{arguments.config}: valid, reports in {language}")
     _open(config).close()
     print("database: reachable, schema up to date")
     identity = _bundle(config).identity
@@ -268,11 +272,14 @@ def _regrade(arguments: argparse.Namespace) -> int:
 
 
 def _resend(arguments: argparse.Namespace) -> int:
+    from dicom_node.requested import addressee
     from storage import outbox
 
-    database = _open(_load(arguments))
+    config = _load(arguments)
+    database = _open(config)
+    addressees = [addressee(destination) for destination in config.destinations]
     with database.sessions.begin() as session:
-        count = outbox.resend(session, arguments.study_instance_uid)
+        count = outbox.resend(session, arguments.study_instance_uid, addressees)
     database.close()
     print(f"{count} objects of {arguments.study_instance_uid} wait to be sent again")
     return 0 if count else FAILED

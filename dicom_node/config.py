@@ -65,6 +65,14 @@ class WorkerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_seconds: float = 1.0
 
 
+class ReportSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[report]``: in which language and words."""
+
+    language: Literal["en", "zh-CN", "ko-KR"] = "en"
+    phrases: Path | None = None
+    """A site's own narrative; its language counts."""
+
+
 class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[destinations]]``: a PACS that gets every report."""
 
@@ -74,6 +82,9 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     shadow: bool = False
     """Made and kept, never sent: for watching the node before trusting it."""
+    objects: tuple[Literal["sr", "picture", "pdf", "text"], ...] = ("sr", "picture")
+    sr_class: Literal["comprehensive", "comprehensive-3d"] = "comprehensive"
+    """What a structured report is offered as first."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receiver: ReceiverSection = ReceiverSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
+    report: ReportSection = ReportSection()
     destinations: tuple[Destination, ...] = ()
 
     @property
@@ -276,5 +288,11 @@ def _destination_problems(config: Config) -> list[str]:
         for i, destination in enumerate(config.destinations)
         for key, value in (("name", destination.name), ("host", destination.host))
         if not value.strip()
+    ]
+    problems += [
+        f'destinations[{i}].objects: must hold "picture", because it is the one '
+        "object that every viewer shows"
+        for i, destination in enumerate(config.destinations)
+        if "picture" not in destination.objects
     ]
     return problems

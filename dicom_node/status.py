@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from pydicom.uid import UID
 
-from storage.overview import Deliveries, Jobs, Overview, Receipts, Studies
+from storage.overview import Deliveries, Jobs, Overview, Receipts, SentAs, Studies
 
 OVERDUE_SECONDS = 3600.0
 """Work that has waited for an hour is stuck: studies take minutes, retries 15."""
@@ -15,6 +16,8 @@ OVERDUE_SECONDS = 3600.0
 def as_json(seen: Overview) -> dict[str, Any]:
     """Return everything, times in ISO 8601."""
     built: dict[str, Any] = msgspec.to_builtins(seen)
+    for sent in built["sent"]:
+        sent["sop_class"] = UID(sent["sop_class_uid"]).name
     return {**built, "complaints": complaints(seen)}
 
 
@@ -25,6 +28,7 @@ def text(seen: Overview) -> str:
         f"studies     {_counts(seen.studies)}",
         f"jobs        {_counts(seen.jobs)}",
         *(f"deliveries  {_counts(to)}" for to in seen.deliveries),
+        *(f"sent        {_sent(sent)}" for sent in seen.sent),
     ]
     if seen.errors:
         lines += ["", "last errors"]
@@ -45,6 +49,13 @@ def _counts(counted: Receipts | Studies | Jobs | Deliveries) -> str:
     destination = counts.pop("destination", None)
     words = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"to {destination}: {words}" if destination else words
+
+
+def _sent(sent: SentAs) -> str:
+    """Return "to pacs: 3 times the picture as Secondary Capture Image Storage"."""
+    what = sent.kind.value.replace("_", " ")
+    name = UID(sent.sop_class_uid).name
+    return f"to {sent.destination}: {sent.count} times the {what} as {name}"
 
 
 def complaints(seen: Overview) -> list[str]:

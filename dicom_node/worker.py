@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -24,9 +24,11 @@ from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRe
 from dicom_node.logs import Action, about, where
 from dicom_node.report.context import Installation, Predecessor, ReportContext
 from dicom_node.report.objects import build_objects, part10
+from dicom_node.report.phrases import Language, Phrases, shipped
+from dicom_node.requested import addressee, wanted
 from dicom_node.sender import OpenAssociation, Peer, association
 from grading.errors import NotGradable
-from grading.grades import StudyGrades
+from grading.grades import SliceKey, StudyGrades
 from storage import instances, jobs, outbox, results
 from storage.database import Database
 from storage.errors import DatabaseUnreachable, LeaseLost
@@ -64,6 +66,7 @@ class Worker:
     calling_ae_title: str
     destinations: tuple[Destination, ...]
     lease_seconds: float
+    phrases: Phrases = field(default_factory=lambda: shipped(Language.ENGLISH))
 
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
@@ -159,10 +162,7 @@ class Worker:
             outbox.enqueue(
                 session,
                 result,
-                [
-                    outbox.Addressee(destination.name, destination.shadow)
-                    for destination in self.destinations
-                ],
+                [addressee(destination) for destination in self.destinations],
             )
             jobs.finish(session, lease)
         log.info(
@@ -191,6 +191,7 @@ class Worker:
             lease.revision,
             lease.created_at,
             self._predecessors(lease),
+            self.phrases,
         )
         return [
             ProducedObject(
@@ -208,7 +209,10 @@ class Worker:
                 ),
             )
             for built in build_objects(
-                graded_datasets(datasets, grades), grades, context
+                graded_datasets(datasets, grades),
+                grades,
+                context,
+                wanted(self.destinations),
             )
         ]
 
@@ -222,7 +226,7 @@ class Worker:
                 item.sop_class_uid, item.sop_instance_uid, item.series_instance_uid
             )
             for item in earlier
-            if item.kind is ObjectKind.STRUCTURED_REPORT
+            if item.kind in (ObjectKind.STRUCTURED_REPORT, ObjectKind.TEXT_REPORT)
         )
 
     def _fail(self, lease: Lease, reason: str, *, again: bool) -> None:
@@ -313,14 +317,20 @@ class Worker:
 
 
 def graded_datasets(datasets: Sequence[Dataset], grades: StudyGrades) -> list[Dataset]:
-    """Return the datasets that hold a graded slice: the report's evidence."""
-    graded = {
-        (slice_grade.key.series_instance_uid, slice_grade.key.sop_instance_uid)
-        for slice_grade in grades.slices
-    }
-    return [
-        ds
-        for ds in datasets
-        if (str(ds.get("SeriesInstanceUID", "")), str(ds.get("SOPInstanceUID", "")))
-        in graded
-    ]
+    """Return the report's evidence: what holds a graded slice, then the sagittal one.
+
+    Patient and study are taken from the first, so that is a graded one.
+    """
+    keys = [[slice_grade.key for slice_grade in grades.slices]]
+    if grades.sagittal:
+        keys.append([grades.sagittal.key])
+    groups = [_places(wanted) for wanted in keys]
+    return [ds for places in groups for ds in datasets if _place(ds) in places]
+
+
+def _places(keys: Sequence[SliceKey]) -> set[tuple[str, str]]:
+    return {(key.series_instance_uid, key.sop_instance_uid) for key in keys}
+
+
+def _place(ds: Dataset) -> tuple[str, str]:
+    return str(ds.get("SeriesInstanceUID", "")), str(ds.get("SOPInstanceUID", ""))

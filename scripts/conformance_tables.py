@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from dicom_node.report import picture, structured_report
+from dicom_node.report import picture, structured_report, text_report
 from dicom_node.report.codes import private_concepts
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
@@ -50,12 +50,23 @@ def private_codes() -> str:
 
 def objects_sent() -> str:
     """Return the SOP classes that the Storage SCU proposes."""
-    report = ("structured report", structured_report.SERIES_NUMBER)
-    preferred, *fall_backs = structured_report.SOP_CLASSES
-    rows = [(preferred, *report, "first choice")]
-    rows += [(uid, *report, "where the one before is refused") for uid in fall_backs]
-    drawn = ("summary picture", picture.SERIES_NUMBER, "always")
-    rows.append((SecondaryCaptureImageStorage, *drawn))
+    on_request = "where the destination asks for it"
+    refused = "where the one before is refused"
+    report = structured_report.SERIES
+    asked, preferred, enhanced = structured_report.ALL_SOP_CLASSES
+    text = text_report.SERIES
+    rows = (
+        (asked, report.kind, report.number, f"first, {on_request}"),
+        (preferred, report.kind, report.number, "first choice"),
+        (enhanced, report.kind, report.number, refused),
+        (text_report.SOP_CLASS, text.kind, text.number, f"{refused}; {on_request}"),
+        (
+            SecondaryCaptureImageStorage,
+            "summary picture",
+            picture.SERIES_NUMBER,
+            "always",
+        ),
+    )
     return _table(
         ("SOP Class", "SOP Class UID", "What it carries", "Series Number", "Sent"),
         ((UID(uid).name, f"`{uid}`", *map(str, rest)) for uid, *rest in rows),

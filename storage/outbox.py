@@ -42,6 +42,13 @@ class Addressee:
     name: str
     shadow: bool
     """Objects are made and kept for it, and never sent."""
+    kinds: frozenset[ObjectKind] = frozenset(
+        {ObjectKind.STRUCTURED_REPORT, ObjectKind.PICTURE}
+    )
+    """What it gets of a result that has it."""
+    report_class: str = ""
+    """The SOP class that its structured report begins with; empty, or not made of a
+    result: the preferred one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,14 @@ class Delivery:
 def enqueue(
     session: Session, result_id: int, destinations: Sequence[Addressee]
 ) -> None:
-    """Let the preferred object of each kind wait for each destination.
+    """Let the first object of each kind wait for each destination that wants it.
 
     In the transaction of `results.save`, whose lease covers this as well.
     """
     now = database_now(session)
-    preferred = session.scalars(
+    made = session.scalars(
         sa.select(ObjectRow)
-        .where(ObjectRow.result_id == result_id, ObjectRow.rank == 0)
+        .where(ObjectRow.result_id == result_id)
         .order_by(ObjectRow.id)
     ).all()
     session.add_all(
@@ -87,7 +94,7 @@ def enqueue(
             not_before=now,
         )
         for destination in destinations
-        for row in preferred
+        for row in _first_of_each_kind(made, destination)
     )
 
 
@@ -215,12 +222,15 @@ def dead(session: Session, delivery: Delivery, error: str, status: int | None) -
     )
 
 
-def resend(session: Session, study_instance_uid: str) -> int:
+def resend(
+    session: Session, study_instance_uid: str, destinations: Sequence[Addressee] = ()
+) -> int:
     """Send the output of a study's latest revision again; return how many objects.
 
     What a destination took is sent to it again in the same SOP class; what it
-    refused in every SOP class starts with the preferred one. What is being sent
-    this moment goes on, and shadows stay shadows.
+    refused in every SOP class starts with its first one, which ``destinations``
+    tells of those that are still configured. What is being sent this moment goes on,
+    and shadows stay shadows.
 
     Raises
     ------
@@ -237,9 +247,10 @@ def resend(session: Session, study_instance_uid: str) -> int:
         )
         .with_for_update()
     ).all()
+    configured = {destination.name: destination for destination in destinations}
     for row in rows:
         if row.state is DeliveryState.DEAD:
-            row.object_id = _preferred(session, row)
+            row.object_id = _first(session, row, configured.get(row.destination))
         row.state = DeliveryState.WAITING
         row.attempts = 0
         row.not_before = row.changed_at = now
@@ -287,14 +298,32 @@ def _move(session: Session, delivery: Delivery, **values: object) -> None:
         )
 
 
-def _preferred(session: Session, row: DeliveryRow) -> int:
-    return session.scalars(
-        sa.select(ObjectRow.id).where(
-            ObjectRow.result_id == row.result_id,
-            ObjectRow.kind == row.kind,
-            ObjectRow.rank == 0,
+def _first_of_each_kind(
+    made: Sequence[ObjectRow], destination: Addressee
+) -> list[ObjectRow]:
+    """Return what a destination is sent first, in the order it was made."""
+    kinds = [
+        row.kind for row in made if row.rank == 0 and row.kind in destination.kinds
+    ]
+    return [
+        _preferred([row for row in made if row.kind is kind], destination.report_class)
+        for kind in kinds
+    ]
+
+
+def _preferred(made: Sequence[ObjectRow], report_class: str) -> ObjectRow:
+    """Return the object of that SOP class, else the one of the lowest rank."""
+    ranked = sorted(made, key=lambda row: row.rank)
+    return next((row for row in ranked if row.sop_class_uid == report_class), ranked[0])
+
+
+def _first(session: Session, row: DeliveryRow, destination: Addressee | None) -> int:
+    made = session.scalars(
+        sa.select(ObjectRow).where(
+            ObjectRow.result_id == row.result_id, ObjectRow.kind == row.kind
         )
-    ).one()
+    ).all()
+    return _preferred(made, destination.report_class if destination else "").id
 
 
 def _delivery(

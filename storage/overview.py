@@ -12,8 +12,15 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.alarms import Alarm, open_alarms
 from storage.database import database_now
-from storage.states import DeliveryState, JobState, ReceiptState
-from storage.tables import DeliveryRow, JobRow, ReceiptRow, ResultRow, StudyRow
+from storage.states import DeliveryState, JobState, ObjectKind, ReceiptState
+from storage.tables import (
+    DeliveryRow,
+    JobRow,
+    ObjectRow,
+    ReceiptRow,
+    ResultRow,
+    StudyRow,
+)
 
 LAST_ERRORS = 20
 """As many as a person reads; the log has the rest."""
@@ -61,6 +68,16 @@ class Deliveries:
 
 
 @dataclass(frozen=True, slots=True)
+class SentAs:
+    """In which SOP class a destination took one kind of object, and how many."""
+
+    destination: str
+    kind: ObjectKind
+    sop_class_uid: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class OldestWaiting:
     """How long the oldest of each has waited, in seconds; None where none waits."""
 
@@ -93,6 +110,8 @@ class Overview:
     """The latest first, of each kind at most twenty."""
     alarms: tuple[Alarm, ...]
     """The latest first."""
+    sent: tuple[SentAs, ...] = ()
+    """By destination, kind and SOP class: who took a fall-back, and which."""
 
 
 def overview(session: Session) -> Overview:
@@ -107,6 +126,7 @@ def overview(session: Session) -> Overview:
         oldest=_oldest(session, now),
         errors=_errors(session),
         alarms=tuple(open_alarms(session)),
+        sent=_sent(session),
     )
 
 
@@ -156,6 +176,18 @@ def _deliveries(session: Session) -> tuple[Deliveries, ...]:
         )
         for destination, by_state in sorted(counts.items())
     )
+
+
+def _sent(session: Session) -> tuple[SentAs, ...]:
+    by = (DeliveryRow.destination, DeliveryRow.kind, ObjectRow.sop_class_uid)
+    query = (
+        sa.select(*by, sa.func.count())
+        .join(ObjectRow, DeliveryRow.object_id == ObjectRow.id)
+        .where(DeliveryRow.state == DeliveryState.DELIVERED)
+        .group_by(*by)
+        .order_by(*by)
+    )
+    return tuple(SentAs(*row) for row in session.execute(query))
 
 
 def _oldest(session: Session, now: datetime) -> OldestWaiting:

@@ -57,6 +57,9 @@ class ObjectKind(StrEnum):
 
     STRUCTURED_REPORT = "structured_report"
     PICTURE = "picture"
+    PRINTOUT = "printout"
+    """An Encapsulated PDF, with the patient's name."""
+    TEXT_REPORT = "text_report"
 
 
 class DeliveryState(StrEnum):

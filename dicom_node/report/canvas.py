@@ -39,6 +39,12 @@ class Box:
     def middle(self) -> tuple[float, float]:
         return ((self.left + self.right) / 2, (self.top + self.bottom) / 2)
 
+    def moved(self, across: float, down: float) -> Box:
+        """Return the same box elsewhere."""
+        return Box(
+            self.left + across, self.top + down, self.right + across, self.bottom + down
+        )
+
     @property
     def corners(self) -> tuple[float, float, float, float]:
         return (self.left, self.top, self.right, self.bottom)
@@ -51,16 +57,23 @@ TEXT: Colour = (236, 239, 243)
 MUTED: Colour = (163, 173, 186)
 WARNING: Colour = (255, 200, 87)
 REGION: Colour = (120, 220, 232)
+MARK: Colour = (255, 240, 150)
+"""What was found on an image: the intra-facet line, the disc centres."""
 ON_COLOUR: Colour = (12, 14, 18)
 
-# Okabe and Ito's colours, which differ for every kind of colour vision; grey for
-# the grade that asks for no attention.
+# After Okabe and Ito, whose colours differ for every kind of colour vision, and
+# apart in brightness as well, for a greyscale display; grey for the grade that asks
+# for no attention.
 GRADE_COLOURS: Mapping[Grade, Colour] = {
-    Grade.GRADE_0: (142, 153, 166),
-    Grade.GRADE_1: (86, 180, 233),
-    Grade.GRADE_2: (240, 180, 40),
-    Grade.GRADE_3: (255, 110, 60),
+    Grade.GRADE_0: (90, 100, 114),
+    Grade.GRADE_1: (60, 150, 215),
+    Grade.GRADE_2: (250, 200, 70),
+    Grade.GRADE_3: (255, 125, 65),
 }
+ON_COLOURS: Mapping[Grade, Colour] = {
+    grade: TEXT if grade is Grade.GRADE_0 else ON_COLOUR for grade in Grade
+}
+"""What is written on a grade's colour."""
 
 
 @dataclass(frozen=True, slots=True)

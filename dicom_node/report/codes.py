@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from grading.grades import Finding, Grade, Level
+from grading.grades import Finding, Grade, Level, Side
 
 MAX_SH_CHARACTERS = 16
 MAX_LO_CHARACTERS = 64
@@ -95,6 +95,15 @@ QUALITATIVE_EVALUATIONS = Concept(
 )
 COMMENT = _dcm("121106", "Comment", "TID 1500")
 SUMMARY = _dcm("121111", "Summary", "annex D")
+NARRATIVE_SUMMARY = _dcm("111412", "Narrative Summary", "annex D")
+
+# The text report: TID 2000.
+DIAGNOSTIC_IMAGING_REPORT = Concept(
+    "18748-4", "LN", "Diagnostic Imaging Report", "PS3.16 CID 7000"
+)
+FINDINGS = _dcm("121070", "Findings", "CID 7001")
+CONCLUSIONS = _dcm("121076", "Conclusions", "CID 7001")
+CONCLUSION = _dcm("121077", "Conclusion", "CID 7002")
 
 # One measurement group: TID 1410, 4108, 4019, 300.
 IMAGING_MEASUREMENTS = _dcm("126010", "Imaging Measurements", "TID 1500")
@@ -131,6 +140,13 @@ PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment", "CID 7005")
 SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation", "CID 7202")
 
 LUMBAR_SPINE = _sct("122496007", "Lumbar spine", "CID 4")
+# DICOM's subset of SNOMED CT has no lumbar nerve root.
+NERVE = Concept("91728009", "SCT", "Nerve", "DICOM's subset of SNOMED CT")
+LATERALITY = _sct("272741003", "Laterality", "CID 244")
+SIDES: Mapping[Side, Concept] = {
+    Side.RIGHT: _sct("24028007", "Right", "CID 244"),
+    Side.LEFT: _sct("7771000", "Left", "CID 244"),
+}
 DISCS: Mapping[Level, Concept] = {
     Level.T12_L1: _sct("76206002", "T12/L1 disc", "CID 7604"),
     Level.L1_L2: _sct("80064006", "L1/L2 disc", "CID 7604"),
@@ -167,8 +183,19 @@ class Scale:
     """Probability of each grade, 0 to 3."""
     reported: Concept
     """Probability of the reported grade."""
+    worst: Concept
+    """The highest grade of any slice, where it is not the reported one."""
     wordings: tuple[str, ...]
     """What each grade says, without the scale's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootScale:
+    """The codes of one side's root; its grades are those of LNRC."""
+
+    name: Concept
+    probabilities: tuple[Concept, ...]
+    """Probability of each grade, 0 to 3."""
 
 
 def _scale(
@@ -190,6 +217,7 @@ def _scale(
             for grade in Grade
         ),
         reported=private("PREP", f"{finding} probability of reported grade"),
+        worst=private("WORST", f"{finding} grade of the worst slice"),
         wordings=wordings,
     )
 
@@ -234,18 +262,37 @@ SCALES: Mapping[Finding, Scale] = {
 }
 
 
+def _root_scale(side: Side) -> RootScale:
+    def private(suffix: str, meaning: str) -> Concept:
+        value = f"{Finding.LNRC}-{side[0].upper()}-{suffix}"
+        return Concept(value, PRIVATE_SCHEME, meaning, "Pfirrmann et al. 2004")
+
+    return RootScale(
+        private("GRADE", f"{side.capitalize()} nerve root compression grade"),
+        tuple(
+            private(f"P{grade}", f"LNRC {side} root: probability of grade {grade}")
+            for grade in Grade
+        ),
+    )
+
+
+ROOT_SCALES: Mapping[Side, RootScale] = {side: _root_scale(side) for side in Side}
+
+
 def private_concepts() -> tuple[Concept, ...]:
     """Return every code of the private scheme, in the order of the published table."""
-    return tuple(
-        concept
-        for scale in SCALES.values()
-        for concept in (
+    findings = (
+        (
             scale.name,
             *scale.grades,
             *scale.probabilities,
             scale.reported,
+            scale.worst,
         )
+        for scale in SCALES.values()
     )
+    roots = ((scale.name, *scale.probabilities) for scale in ROOT_SCALES.values())
+    return tuple(concept for group in (*findings, *roots) for concept in group)
 
 
 def coding_scheme_item() -> Dataset:

@@ -8,58 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from highdicom.sr import ContentItem, ContentSequence
+from highdicom.sr import ContentItem
 from pydicom import Dataset
 from pydicom.uid import UID
 
 from dicom_node.report import codes
-from dicom_node.report.codes import SCALES, Concept
+from dicom_node.report.account import Account
+from dicom_node.report.codes import Concept
 from dicom_node.report.context import MANUFACTURER, MODEL_NAME, Installation
 from dicom_node.report.evidence import Evidence, Instance, Reference
-from dicom_node.report.identity import copied_elements, raw_text, tracking_uid
+from dicom_node.report.groups import measurement_group
+from dicom_node.report.identity import copied_elements, raw_text
 from dicom_node.report.items import (
     ACQUIRES,
     CONTAINS,
-    HAS_PROPERTIES,
     MODIFIES,
     OBSERVES,
-    SELECTED_FROM,
     code_item,
     container_item,
     image_item,
-    outline_item,
-    percentage_item,
     text_item,
     uid_item,
 )
-from dicom_node.report.regions import graded_rectangle
-from dicom_node.report.wording import (
-    calibration,
-    comments_after,
-    comments_before,
-    plain_text,
-    short_text,
-    summary_line,
-)
-from grading.grades import Finding, Grading, LevelGrade, ModelIdentity, StudyGrades
+from dicom_node.report.wording import plain_text, short_text
+from grading.grades import StudyGrades
 
 
 def report_content(
-    evidence: Evidence, grades: StudyGrades, installation: Installation
+    evidence: Evidence,
+    grades: StudyGrades,
+    account: Account,
+    installation: Installation,
 ) -> ContentItem:
     return container_item(
         codes.IMAGING_MEASUREMENT_REPORT,
         [
-            code_item(codes.LANGUAGE, codes.ENGLISH, MODIFIES),
-            *_observer(installation),
-            code_item(codes.PROCEDURE_REPORTED, _procedure(evidence.first), MODIFIES),
-            _qualitative_evaluations(grades),
+            *report_context(evidence, installation),
+            _qualitative_evaluations(account),
             *_imaging_measurements(evidence, grades),
             _image_library(evidence),
         ],
         relationship=None,
         template="1500",
     )
+
+
+def report_context(evidence: Evidence, installation: Installation) -> list[ContentItem]:
+    """Return language, observer and procedure, which every document begins with."""
+    return [
+        code_item(codes.LANGUAGE, codes.ENGLISH, MODIFIES),
+        *_observer(installation),
+        code_item(codes.PROCEDURE_REPORTED, _procedure(evidence.first), MODIFIES),
+    ]
 
 
 def _observer(installation: Installation) -> list[ContentItem]:
@@ -94,12 +94,13 @@ def _procedure(source: Dataset) -> Concept:
     return Concept(value, scheme, meaning, "the study")
 
 
-def _qualitative_evaluations(grades: StudyGrades) -> ContentItem:
+def _qualitative_evaluations(account: Account) -> ContentItem:
     """Return what a person reads: warnings, a line per level, what is missing."""
     lines = (
-        *((codes.COMMENT, text) for text in comments_before(grades)),
-        *((codes.SUMMARY, summary_line(level)) for level in grades.levels),
-        *((codes.COMMENT, text) for text in comments_after(grades)),
+        *((codes.COMMENT, text) for text in account.warnings),
+        *((codes.SUMMARY, text) for text in account.lines),
+        *((codes.NARRATIVE_SUMMARY, text) for text in account.paragraphs),
+        *((codes.COMMENT, text) for text in account.remarks),
     )
     items = [text_item(name, text, CONTAINS) for name, text in lines]
     return container_item(codes.QUALITATIVE_EVALUATIONS, items)
@@ -107,90 +108,8 @@ def _qualitative_evaluations(grades: StudyGrades) -> ContentItem:
 
 def _imaging_measurements(evidence: Evidence, grades: StudyGrades) -> list[ContentItem]:
     """Return the groups, or nothing where no level was graded."""
-    groups = [_group(evidence, grades, level) for level in grades.levels]
+    groups = [measurement_group(evidence, grades, level) for level in grades.levels]
     return [container_item(codes.IMAGING_MEASUREMENTS, groups)] if groups else []
-
-
-def _group(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> ContentItem:
-    """Return a Planar ROI Measurements group (TID 1410)."""
-    scored = [(f, level.grades[f]) for f in Finding if f in level.grades]
-    return container_item(
-        codes.MEASUREMENT_GROUP,
-        [
-            *_tracking(grades.study_instance_uid, level),
-            *_subject(codes.site(level.level)),
-            *_algorithm(grades.model, level),
-            *(_reported_probability(*graded) for graded in scored),
-            *(_grade(*graded) for graded in scored),
-            _region(evidence, grades, level),
-            *(
-                image_item(codes.SOURCE_OF_MEASUREMENT, reference, CONTAINS)
-                for reference in evidence.references(level.slices)
-            ),
-        ],
-        template="1410",
-    )
-
-
-def _tracking(study_instance_uid: str, level: LevelGrade) -> list[ContentItem]:
-    identifier = f"{level.name} disc" if level.level else level.name
-    uid = tracking_uid(study_instance_uid, level.name)
-    return [
-        text_item(codes.TRACKING_IDENTIFIER, identifier, OBSERVES),
-        uid_item(codes.TRACKING_UNIQUE_IDENTIFIER, uid, OBSERVES),
-    ]
-
-
-def _subject(site: Concept) -> list[ContentItem]:
-    return [
-        code_item(codes.FINDING_CATEGORY, codes.ANATOMICAL_STRUCTURE, CONTAINS),
-        code_item(codes.FINDING, site, CONTAINS),
-        code_item(codes.FINDING_SITE, site, MODIFIES),
-    ]
-
-
-def _algorithm(model: ModelIdentity, level: LevelGrade) -> list[ContentItem]:
-    """Return the algorithm identification (TID 4019)."""
-    fitted = [calibration(f, level.grades[f]) for f in Finding if f in level.grades]
-    words = [f"weights sha256:{model.sha256}", f"basis: {model.basis}", *fitted]
-    parameters = "; ".join(word for word in words if word)
-    return [
-        text_item(codes.ALGORITHM_NAME, plain_text(model.name), MODIFIES),
-        text_item(codes.ALGORITHM_VERSION, plain_text(model.version), MODIFIES),
-        text_item(codes.ALGORITHM_MANUFACTURER, MANUFACTURER, MODIFIES),
-        text_item(codes.ALGORITHM_PARAMETERS, plain_text(parameters), MODIFIES),
-        code_item(codes.ALGORITHM_FAMILY, codes.ARTIFICIAL_INTELLIGENCE, MODIFIES),
-    ]
-
-
-def _reported_probability(finding: Finding, grading: Grading) -> ContentItem:
-    """Return the one number per finding that viewers print beside the region."""
-    return percentage_item(SCALES[finding].reported, grading.probability, CONTAINS)
-
-
-def _grade(finding: Finding, grading: Grading) -> ContentItem:
-    """Return the coded grade with its whole distribution as properties."""
-    scale = SCALES[finding]
-    item = code_item(scale.name, scale.grades[grading.grade], CONTAINS)
-    item.ContentSequence = ContentSequence(
-        [
-            percentage_item(concept, probability, HAS_PROPERTIES)
-            for concept, probability in zip(
-                scale.probabilities, grading.probabilities, strict=True
-            )
-        ]
-    )
-    return item
-
-
-def _region(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> ContentItem:
-    """Return the square that was graded on the key slice, as a closed line."""
-    key = level.key_slice
-    box = graded_rectangle(grades.slice_grade(key).region, evidence.header(key))
-    item = outline_item(codes.IMAGE_REGION, box, CONTAINS)
-    source = image_item(codes.SOURCE, evidence.reference(key), SELECTED_FROM)
-    item.ContentSequence = ContentSequence([source])
-    return item
 
 
 def _image_library(evidence: Evidence) -> ContentItem:

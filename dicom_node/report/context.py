@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from dicom_node.report.phrases import Language, Phrases, shipped
+from storage.states import ObjectKind
 
 MANUFACTURER = "lumbar-node project"
 MODEL_NAME = "lumbar-node"
@@ -29,6 +32,17 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which objects are to be made: what the destinations together ask for."""
+
+    kinds: frozenset[ObjectKind] = frozenset(
+        {ObjectKind.STRUCTURED_REPORT, ObjectKind.PICTURE}
+    )
+    comprehensive_3d: bool = False
+    """The structured report as Comprehensive 3D SR too."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportContext:
     """What the objects say besides the grades.
 
@@ -44,6 +58,9 @@ class ReportContext:
     created_at: datetime
     """When the job was made, frozen with it, so that a rebuild is byte-identical."""
     predecessors: tuple[Predecessor, ...] = ()
+    phrases: Phrases = field(default_factory=lambda: shipped(Language.ENGLISH))
+    """The narrative's templates, and the language of our own text where the study's
+    character set can hold it."""
 
     def __post_init__(self) -> None:
         if self.revision < 1:

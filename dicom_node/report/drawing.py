@@ -19,6 +19,7 @@ from dicom_node.report.canvas import (
     LINE,
     MUTED,
     ON_COLOUR,
+    ON_COLOURS,
     SIDE_PIXELS,
     WARNING,
     Box,
@@ -26,7 +27,7 @@ from dicom_node.report.canvas import (
 )
 from dicom_node.report.codes import SCALES, Scale
 from dicom_node.report.evidence import Evidence
-from dicom_node.report.tiles import draw_tile, tile_boxes
+from dicom_node.report.tiles import draw_sagittal_tile, draw_tile, tile_boxes
 from dicom_node.report.wording import (
     DISCLAIMER,
     EXCLUSIONS,
@@ -42,12 +43,17 @@ from grading.grades import (
     Grade,
     Grading,
     LevelGrade,
+    SagittalView,
     StudyGrades,
 )
 
 MAX_TILES = 8
 """As many as stay legible; the lumbar spine has five discs."""
 MAX_REMARK_LINES = 7
+MARKS_REMARK = (
+    "Square: what was analysed. Pale line: the intra-facet line, between the facet "
+    "joints. Max: the highest grade of a single slice."
+)
 MARGIN = 20.0
 WIDTH = SIDE_PIXELS - 2 * MARGIN
 
@@ -78,9 +84,19 @@ def draw_summary(
     bottom = _draw_foot(canvas, grades, caption)
     bottom = _draw_table(canvas, shown, bottom)
     area = Box(MARGIN, top, MARGIN + WIDTH, bottom)
-    for level, box in zip(shown, tile_boxes(len(shown), area), strict=True):
+    view = _sagittal(evidence, grades)
+    boxes = tile_boxes(len(shown) + bool(view), area)
+    for level, box in zip(shown, boxes, strict=False):
         draw_tile(canvas, evidence, grades, level, box)
+    if view:
+        draw_sagittal_tile(canvas, evidence, grades, view, boxes[-1])
     return np.asarray(canvas.image)
+
+
+def _sagittal(evidence: Evidence, grades: StudyGrades) -> SagittalView | None:
+    """Return the sagittal view where there is something to show of it."""
+    view = grades.sagittal
+    return view if view and view.discs and evidence.holds(view.key) else None
 
 
 def _draw_head(canvas: Canvas, grades: StudyGrades) -> float:
@@ -120,6 +136,7 @@ def _remark_lines(canvas: Canvas, grades: StudyGrades) -> list[str]:
     more = f"{hidden} more levels or slabs are in the structured report only."
     remarks = [
         *([more] if hidden > 0 else []),
+        *([MARKS_REMARK] if _has_marks(grades) else []),
         *uncertain_grades(grades),
         EXCLUSIONS,
         *picture_notes(grades),
@@ -129,6 +146,11 @@ def _remark_lines(canvas: Canvas, grades: StudyGrades) -> list[str]:
     if len(lines) <= MAX_REMARK_LINES:
         return lines
     return [*lines[: MAX_REMARK_LINES - 1], "More remarks in the structured report."]
+
+
+def _has_marks(grades: StudyGrades) -> bool:
+    keys = {level.key_slice for level in grades.levels}
+    return any(it.key in keys and it.marks.facet_right for it in grades.slices)
 
 
 def _draw_table(canvas: Canvas, shown: Sequence[LevelGrade], bottom: float) -> float:
@@ -180,12 +202,14 @@ def _draw_share(canvas: Canvas, grade: Grade, probability: float, box: Box) -> N
     canvas.draw.rectangle(corners, fill=GRADE_COLOURS[grade])
     label = f"{grade:d}: {percent(probability)}"
     if box.width > canvas.width(label, 13) + 8:
-        canvas.text(box.middle, label, 13, ON_COLOUR, anchor="mm", weight=0.2)
+        colour = ON_COLOURS[grade]
+        canvas.text(box.middle, label, 13, colour, anchor="mm", weight=0.2)
 
 
 def _draw_legend(canvas: Canvas, scale: Scale, corner: tuple[float, float]) -> None:
     left, top = corner
     for grade, wording in zip(Grade, scale.wordings, strict=True):
         y = top + grade * _LEGEND_LINE
-        canvas.text((left, y), f"{grade:d}", 13, GRADE_COLOURS[grade], weight=0.3)
+        colour = GRADE_COLOURS[grade] if grade else MUTED
+        canvas.text((left, y), f"{grade:d}", 13, colour, weight=0.3)
         canvas.text((left + 18, y), wording, 13, MUTED)

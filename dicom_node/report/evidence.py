@@ -57,6 +57,11 @@ class Evidence:
             series.setdefault(instance.series_instance_uid, []).append(instance)
         return [tuple(instances) for instances in series.values()]
 
+    def holds(self, key: SliceKey) -> bool:
+        """Tell whether a slice is among the evidence."""
+        found = self.instances.get((key.series_instance_uid, key.sop_instance_uid))
+        return found is not None and 1 <= key.frame <= found.frames
+
     def instance(self, key: SliceKey) -> Instance:
         """Return the instance that holds a slice.
 
@@ -65,14 +70,13 @@ class Evidence:
         ValueError
             The slice is not among the evidence.
         """
-        found = self.instances.get((key.series_instance_uid, key.sop_instance_uid))
-        if found is None or not 1 <= key.frame <= found.frames:
+        if not self.holds(key):
             raise ValueError(
                 f"frame {key.frame} of image {key.sop_instance_uid} in series "
                 f"{key.series_instance_uid} was graded but is not among the evidence; "
                 "pass every graded instance"
             )
-        return found
+        return self.instances[key.series_instance_uid, key.sop_instance_uid]
 
     def header(self, key: SliceKey) -> ImageHeader:
         """Return what a slice says of itself; errors as in :meth:`instance`."""

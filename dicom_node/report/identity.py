@@ -121,6 +121,12 @@ def put_identity(target: Dataset, source: Dataset) -> None:
     _keep_bytes(target)
 
 
+def put_character_set(target: Dataset, term: str) -> None:
+    """Declare another character set; the bytes of what was copied stay as they are."""
+    target.SpecificCharacterSet = term
+    _keep_bytes(target)
+
+
 def raw_text(ds: Dataset, keyword: str) -> str:
     """Return a text value without decoding it, empty unless it is plain ASCII."""
     tag = _tag(keyword)

@@ -6,7 +6,7 @@ a container together and print no names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from highdicom.sr import (
@@ -32,6 +32,7 @@ OBSERVES = RelationshipTypeValues.HAS_OBS_CONTEXT
 ACQUIRES = RelationshipTypeValues.HAS_ACQ_CONTEXT
 HAS_PROPERTIES = RelationshipTypeValues.HAS_PROPERTIES
 SELECTED_FROM = RelationshipTypeValues.SELECTED_FROM
+INFERRED_FROM = RelationshipTypeValues.INFERRED_FROM
 
 
 def container_item(
@@ -48,6 +49,12 @@ def container_item(
     )
     container.ContentSequence = ContentSequence(items)
     return container
+
+
+def with_children(item: ContentItem, children: Iterable[ContentItem]) -> ContentItem:
+    """Return ``item`` with content items below it."""
+    item.ContentSequence = ContentSequence(list(children))
+    return item
 
 
 def code_item(

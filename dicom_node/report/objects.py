@@ -10,10 +10,18 @@ from io import BytesIO
 
 from pydicom import Dataset, dcmwrite
 
-from dicom_node.report.context import Installation, Predecessor, ReportContext
+from dicom_node.report.account import account_of
+from dicom_node.report.context import (
+    Installation,
+    Predecessor,
+    ReportContext,
+    Wanted,
+)
 from dicom_node.report.evidence import evidence_of
+from dicom_node.report.localised import localise, writable
 from dicom_node.report.picture import summary_picture
 from dicom_node.report.structured_report import structured_reports
+from dicom_node.report.text_report import text_report
 from grading.grades import StudyGrades
 from storage.outbox import ObjectKind
 
@@ -23,6 +31,7 @@ __all__ = [
     "Predecessor",
     "ReportContext",
     "ReportObject",
+    "Wanted",
     "build_objects",
     "part10",
 ]
@@ -52,12 +61,16 @@ class ReportObject:
 
 
 def build_objects(
-    evidence: Sequence[Dataset], grades: StudyGrades, context: ReportContext
+    evidence: Sequence[Dataset],
+    grades: StudyGrades,
+    context: ReportContext,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
 ) -> list[ReportObject]:
-    """Build the structured report in every SOP class, and the picture.
+    """Build what is wanted; the structured report in every SOP class.
 
-    ``evidence`` is every graded instance with its pixels; the first one gives
-    patient and study. The same arguments give the same bytes, wherever and whenever.
+    ``evidence`` is every graded instance with its pixels, and the sagittal one; the
+    first one gives patient and study. The same arguments give the same bytes,
+    wherever and whenever.
 
     Raises
     ------
@@ -66,14 +79,30 @@ def build_objects(
     """
     with _source_warnings_logged_only():
         indexed = evidence_of(evidence)
-        reports = structured_reports(indexed, grades, context)
-        picture = summary_picture(indexed, grades, context)
+        phrases = writable(context.phrases, indexed.first)
+        account = account_of(indexed, grades, phrases)
+        text = text_report(indexed, grades, account, context)
+        reports = structured_reports(
+            indexed,
+            grades,
+            account,
+            context,
+            comprehensive_3d=wanted.comprehensive_3d,
+        )
+        for document in (*reports, text):
+            localise(document, phrases, indexed.first)
+        ranked = {
+            ObjectKind.STRUCTURED_REPORT: [*reports, text],
+            ObjectKind.TEXT_REPORT: [text],
+        }
+        if ObjectKind.PICTURE in wanted.kinds:
+            picture = summary_picture(indexed, grades, context)
+            ranked[ObjectKind.PICTURE] = [picture]
     return [
-        *(
-            ReportObject(ObjectKind.STRUCTURED_REPORT, rank, report)
-            for rank, report in enumerate(reports)
-        ),
-        ReportObject(ObjectKind.PICTURE, 0, picture),
+        ReportObject(kind, rank, dataset)
+        for kind, datasets in ranked.items()
+        if kind in wanted.kinds
+        for rank, dataset in enumerate(datasets)
     ]
 
 

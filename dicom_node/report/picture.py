@@ -60,8 +60,10 @@ def summary_picture(
     _put_capture(picture)
     picture.DateOfSecondaryCapture = date_value(moment)
     picture.TimeOfSecondaryCapture = time_value(moment)
-    key_slices = (level.key_slice for level in grades.levels)
-    picture.SourceImageSequence = _sources(evidence.references(key_slices))
+    drawn = [level.key_slice for level in grades.levels]
+    if grades.sagittal and evidence.holds(grades.sagittal.key):
+        drawn.append(grades.sagittal.key)
+    picture.SourceImageSequence = _sources(evidence.references(drawn))
     finish_header(picture, evidence.first, grades.model, context)
     return picture
 

@@ -2,139 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from pydicom import Dataset
 from pydicom.uid import (
-    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
 )
 
+from dicom_node.report.account import Account
 from dicom_node.report.content import report_content
-from dicom_node.report.context import Predecessor, ReportContext
-from dicom_node.report.evidence import Evidence, Instance
-from dicom_node.report.header import finish_header
-from dicom_node.report.identity import series_instance_uid, sop_instance_uid
+from dicom_node.report.context import ReportContext
+from dicom_node.report.documents import DocumentSeries, document
+from dicom_node.report.evidence import Evidence
 from grading.grades import StudyGrades
 
-SERIES_NUMBER = 9801
-SERIES_DESCRIPTION = "AI Lumbar Grading SR (unverified)"
-KIND = "structured report"
-"""Part of the derived UIDs; another word would make other UIDs."""
-
+SERIES = DocumentSeries("structured report", 9801, "AI Lumbar Grading SR (unverified)")
 SOP_CLASSES = (ComprehensiveSRStorage, EnhancedSRStorage)
 """Whose content may be this tree, the preferred one first."""
-DOCUMENT_CLASSES = (*SOP_CLASSES, BasicTextSRStorage, Comprehensive3DSRStorage)
+ALL_SOP_CLASSES = (Comprehensive3DSRStorage, *SOP_CLASSES)
+"""With the class that some destinations ask for: same tree, other UID."""
 
 
 def structured_reports(
-    evidence: Evidence, grades: StudyGrades, context: ReportContext
+    evidence: Evidence,
+    grades: StudyGrades,
+    account: Account,
+    context: ReportContext,
+    *,
+    comprehensive_3d: bool = False,
 ) -> list[Dataset]:
     """Build the report once per SOP class, the preferred class first."""
-    return [_document(uid, evidence, grades, context) for uid in SOP_CLASSES]
-
-
-def _document(
-    sop_class_uid: str, evidence: Evidence, grades: StudyGrades, context: ReportContext
-) -> Dataset:
-    """Put a header before the content.
-
-    Not with highdicom's document classes: they fail on headers that are common
-    (absent attributes, character sets whose first value is empty or Korean), list an
-    image once where two series share its UID, and take the time of the clock.
-    """
-    study = grades.study_instance_uid
-    document = Dataset()
-    document.SOPClassUID = sop_class_uid
-    document.SOPInstanceUID = sop_instance_uid(
-        study,
-        (graded.key for graded in grades.slices),
-        grades.model,
-        KIND,
-        sop_class_uid,
-        context.revision,
-    )
-    document.StudyInstanceUID = study
-    document.SeriesInstanceUID = series_instance_uid(study, KIND)
-    for element in report_content(evidence, grades, context.installation):
-        document[element.tag] = element
-    _put_document(document)
-    document.CurrentRequestedProcedureEvidenceSequence = [
-        _evidence_item(evidence, study)
-    ]
-    predecessors = _preceding(sop_class_uid, context.predecessors)
-    if predecessors:
-        document.PredecessorDocumentsSequence = [_predecessors(predecessors, study)]
-    finish_header(document, evidence.first, grades.model, context)
-    return document
-
-
-def _put_document(document: Dataset) -> None:
-    """Say what document this is (PS3.3 C.17.1, C.17.2): complete, never verified."""
-    document.Modality = "SR"
-    document.SeriesNumber = SERIES_NUMBER
-    document.SeriesDescription = SERIES_DESCRIPTION
-    document.CompletionFlag = "COMPLETE"
-    document.VerificationFlag = "UNVERIFIED"
-    document.PreliminaryFlag = "PRELIMINARY"
-    document.ReferencedPerformedProcedureStepSequence = []
-    document.PerformedProcedureCodeSequence = []
-
-
-def _evidence_item(evidence: Evidence, study_instance_uid: str) -> Dataset:
-    """List every image, also where two series share a SOP Instance UID."""
-    return _study_item(
-        study_instance_uid,
-        [
-            (series[0].series_instance_uid, _sop_items(series))
-            for series in evidence.by_series()
-        ],
-    )
-
-
-def _sop_items(instances: Iterable[Instance]) -> list[Dataset]:
-    return [_sop_item(i.sop_class_uid, i.sop_instance_uid) for i in instances]
-
-
-def _predecessors(predecessors: Sequence[Predecessor], study: str) -> Dataset:
-    series: dict[str, list[Dataset]] = {}
-    for predecessor in predecessors:
-        series.setdefault(predecessor.series_instance_uid, []).append(
-            _sop_item(predecessor.sop_class_uid, predecessor.sop_instance_uid)
+    return [
+        document(
+            uid,
+            SERIES,
+            report_content(evidence, grades, account, context.installation),
+            evidence,
+            grades,
+            context,
         )
-    return _study_item(study, list(series.items()))
-
-
-def _preceding(
-    sop_class_uid: str, predecessors: Sequence[Predecessor]
-) -> list[Predecessor]:
-    """Return what this document replaces: only documents, its own class if any.
-
-    An earlier revision was made in every class too, and a PACS has one of them.
-    """
-    documents = [p for p in predecessors if p.sop_class_uid in DOCUMENT_CLASSES]
-    return [p for p in documents if p.sop_class_uid == sop_class_uid] or documents
-
-
-def _study_item(study: str, series: list[tuple[str, list[Dataset]]]) -> Dataset:
-    """Return an item of the Hierarchical SOP Instance Reference (PS3.3 C.17.2.1)."""
-    ds = Dataset()
-    ds.StudyInstanceUID = study
-    ds.ReferencedSeriesSequence = [_series_item(uid, items) for uid, items in series]
-    return ds
-
-
-def _series_item(series_uid: str, sop_items: list[Dataset]) -> Dataset:
-    ds = Dataset()
-    ds.SeriesInstanceUID = series_uid
-    ds.ReferencedSOPSequence = sop_items
-    return ds
-
-
-def _sop_item(sop_class_uid: str, sop_uid: str) -> Dataset:
-    ds = Dataset()
-    ds.ReferencedSOPClassUID = sop_class_uid
-    ds.ReferencedSOPInstanceUID = sop_uid
-    return ds
+        for uid in (ALL_SOP_CLASSES if comprehensive_3d else SOP_CLASSES)
+    ]

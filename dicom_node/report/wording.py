@@ -6,15 +6,20 @@ shares, so that it can stand beside a name in any of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dicom_node.report.codes import MAX_LO_CHARACTERS, SCALES
 from grading.grades import (
     FIRST_LINES,
     Finding,
+    Grade,
     Grading,
+    Level,
     LevelGrade,
+    Region,
+    RegionOrigin,
     SeriesVerdict,
+    Side,
     StudyGrades,
 )
 
@@ -25,6 +30,20 @@ EXCLUSIONS = (
     "inflammation, earlier lumbar spine surgery or severe image artefacts."
 )
 NEEDS_READER = "needs a reader"
+REGION_WORDS: Mapping[RegionOrigin, str] = {
+    RegionOrigin.DRAWN: "The region was drawn by a person.",
+    RegionOrigin.LANDMARKS: "The region lies between landmarks found on this slice.",
+    RegionOrigin.NEIGHBOURS: (
+        "The region was carried over from slices beside this one, "
+        "for want of landmarks on it."
+    ),
+    RegionOrigin.CENTRE: (
+        "The region is the image centre, not located: where the spinal canal is not "
+        "in it, the grades mean nothing."
+    ),
+}
+LUMBAR_LEVELS = tuple(level for level in Level if level is not Level.T12_L1)
+"""The levels that a lumbar study is expected to show."""
 # ISO_IR 13 shows a yen sign and an overline in the places of these two.
 _SHARED_BY_ALL = str.maketrans({"\\": "/", "~": "-"})
 
@@ -45,14 +64,44 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.0f}%"
 
 
-def summary_line(level: LevelGrade) -> str:
+def summary_line(
+    level: LevelGrade, worst: Mapping[Finding, Grade] | None = None
+) -> str:
     """Return ``L4/L5: LDH 3 (MSU, 61%); LCCS 3 (Lee, 37%); LNRC 3 (Pfirrmann, 44%)``.
 
     A finding that a level lacks is said to be not graded; a grade that the bundle is
     too unsure of is said to need a reader: ``LNRC 3 (Pfirrmann, 44%, needs a reader)``.
+    Behind them stands what the worst slice and each side's root received.
     """
-    words = [_words(finding, level.grades.get(finding)) for finding in Finding]
+    worst = worst or {}
+    words = [
+        _words(finding, level.grades.get(finding), worst.get(finding))
+        for finding in Finding
+    ]
+    words += [_root_words(side, root) for side, root in level.roots.items()]
     return f"{level.name}: {'; '.join(words)}"
+
+
+def worst_grades(grades: StudyGrades, level: LevelGrade) -> Mapping[Finding, Grade]:
+    """Return the grade of the worst slice, of the findings where it is another one."""
+    found = {
+        finding: slice_grade.grades[finding].grade
+        for finding, key in level.worst.items()
+        if finding in (slice_grade := grades.slice_grade(key)).grades
+    }
+    return {
+        finding: grade
+        for finding, grade in found.items()
+        if finding in level.grades and grade != level.grades[finding].grade
+    }
+
+
+def region_words(region: Region) -> str:
+    """Return where a region came from, and how sure its place is."""
+    words = REGION_WORDS[region.origin]
+    if region.spread_mm is None:
+        return words
+    return f"{words} Repeated looks differed by {region.spread_mm:.1f} mm."
 
 
 def comments_before(grades: StudyGrades) -> list[str]:
@@ -70,26 +119,49 @@ def uncertain_grades(grades: StudyGrades) -> list[str]:
 
     Whole names of levels, so that it reads alone in a viewer that shows no tree.
     """
-    places = {
-        finding: [
-            level.name
-            for level in grades.levels
-            if (grading := level.grades.get(finding)) and grading.needs_reader
-        ]
-        for finding in Finding
-    }
-    named = [f"{finding} at {', '.join(at)}" for finding, at in places.items() if at]
-    if not named:
+    places: dict[str, list[str]] = {}
+    for level in grades.levels:
+        named = {str(finding): it for finding, it in level.grades.items()}
+        named |= {f"{side} root": it for side, it in level.roots.items()}
+        for name, grading in named.items():
+            if grading.needs_reader:
+                places.setdefault(name, []).append(level.name)
+    doubted = [f"{name} at {', '.join(at)}" for name, at in sorted(places.items())]
+    if not doubted:
         return []
     said = "The model is too unsure of these grades, they need a reader"
-    return [f"{said}: {'; '.join(named)}."]
+    return [f"{said}: {'; '.join(doubted)}."]
 
 
 def comments_after(grades: StudyGrades) -> list[str]:
-    """Return notes and refused series, each sentence once."""
+    """Return notes, levels without grades and refused series, each sentence once."""
     refused = [_refusal(verdict) for verdict in grades.series if not verdict.graded]
-    plain = (plain_text(sentence) for sentence in [*grades.notes, *refused])
+    said = [*grades.notes, *levels_without_grades(grades), *beside_discs(grades)]
+    plain = (plain_text(sentence) for sentence in [*said, *refused])
     return [sentence for sentence in dict.fromkeys(plain) if sentence]
+
+
+def levels_without_grades(grades: StudyGrades) -> list[str]:
+    """Return one sentence that names the lumbar levels no slice counted for.
+
+    Nothing where no level was determined: then nobody knows which are missing.
+    """
+    graded = {level.level for level in grades.levels}
+    missing = [level for level in LUMBAR_LEVELS if level not in graded]
+    if not missing or not graded - {None}:
+        return []
+    said = "Not graded, because no graded slice lies at the level"
+    return [f"{said}: {', '.join(missing)}."]
+
+
+def beside_discs(grades: StudyGrades) -> list[str]:
+    """Return one sentence on the slices that pass through no disc, or none."""
+    beside = sum(it.through_disc is False for it in grades.slices)
+    if not beside:
+        return []
+    slices = "1 slice passes" if beside == 1 else f"{beside} slices pass"
+    counts = "counts" if beside == 1 else "count"
+    return [f"{slices} beside the discs and {counts} for no level."]
 
 
 def picture_notes(grades: StudyGrades) -> list[str]:
@@ -126,14 +198,23 @@ def _reader_below(threshold: float) -> str:
     return f"reader below {percent(threshold)}" if threshold else ""
 
 
-def _words(finding: Finding, grading: Grading | None) -> str:
+def _words(
+    finding: Finding, grading: Grading | None, worst: Grade | None = None
+) -> str:
     if grading is None:
         return f"{finding} not graded"
     author = SCALES[finding].author
     words = f"{author}, {percent(grading.probability)}"
+    if worst is not None:
+        words += f", worst slice {worst:d}"
     if grading.needs_reader:
         words += f", {NEEDS_READER}"
     return f"{finding} {grading.grade:d} ({words})"
+
+
+def _root_words(side: Side, grading: Grading) -> str:
+    words = f"{side} root {grading.grade:d} ({percent(grading.probability)}"
+    return f"{words}, {NEEDS_READER})" if grading.needs_reader else f"{words})"
 
 
 def _refusal(verdict: SeriesVerdict) -> str:

@@ -57,6 +57,7 @@ def test_the_example_shows_every_key() -> None:
         config.receiver,
         config.model,
         config.worker,
+        config.report,
         *config.destinations,
     ]
 
@@ -76,6 +77,7 @@ def test_what_is_left_out_has_the_value_the_example_shows(tmp_path: Path) -> Non
     assert smallest.receiver == example.receiver
     assert smallest.worker == example.worker
     assert smallest.model == example.model
+    assert smallest.report == example.report
     assert smallest.node.port == example.node.port
     assert smallest.node.log_level == example.node.log_level
     assert smallest.destinations == ()
@@ -276,3 +278,40 @@ def test_a_file_that_is_no_configuration_is_named(
 
     with pytest.raises(ConfigError, match=r"config\.toml: \S"):
         load(path)
+
+
+def test_a_destination_says_which_objects_it_gets(tmp_path: Path) -> None:
+    asked = (
+        'objects = ["sr", "picture", "pdf", "text"]\nsr_class = "comprehensive-3d"\n'
+    )
+
+    [usual] = loaded(tmp_path, SMALLEST + PACS).destinations
+    [everything] = loaded(tmp_path, SMALLEST + PACS + asked).destinations
+
+    assert (usual.objects, usual.sr_class) == (("sr", "picture"), "comprehensive")
+    assert everything.objects == ("sr", "picture", "pdf", "text")
+    assert everything.sr_class == "comprehensive-3d"
+
+
+@pytest.mark.parametrize("objects", ["[]", '["sr"]', '["pdf", "text"]'])
+def test_a_destination_without_the_picture_is_refused(
+    tmp_path: Path, objects: str
+) -> None:
+    said = complaint(tmp_path, f"{SMALLEST}{PACS}objects = {objects}\n")
+
+    assert said.startswith('destinations[0].objects: must hold "picture"')
+
+
+@pytest.mark.parametrize(
+    "line", ['objects = ["picture", "fax"]', 'sr_class = "3d"', "objects = 3"]
+)
+def test_an_object_that_nobody_makes_is_refused(tmp_path: Path, line: str) -> None:
+    assert "destinations[0]." in complaint(tmp_path, f"{SMALLEST}{PACS}{line}\n") or (
+        "destinations[...]" in complaint(tmp_path, f"{SMALLEST}{PACS}{line}\n")
+    )
+
+
+def test_a_language_that_nobody_wrote_is_refused(tmp_path: Path) -> None:
+    said = complaint(tmp_path, f'{SMALLEST}[report]\nlanguage = "tlh"\n')
+
+    assert said.startswith("report.language: ")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pydicom.uid import BasicTextSRStorage, SecondaryCaptureImageStorage
 
 from dicom_node.status import (
     OVERDUE_SECONDS,
@@ -23,8 +24,10 @@ from storage.overview import (
     OldestWaiting,
     Overview,
     Receipts,
+    SentAs,
     Studies,
 )
+from storage.states import ObjectKind
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 QUIET = Overview(
@@ -112,3 +115,22 @@ def test_the_json_holds_everything_with_times_in_iso_8601() -> None:
     assert content["deliveries"][0]["delivered"] == 2
     assert content["oldest"]["job_seconds"] is None
     assert content["complaints"] == complaints(replace(QUIET, alarms=(ALARM,)))
+
+
+FELL_BACK = replace(
+    QUIET,
+    sent=(
+        SentAs("pacs", ObjectKind.PICTURE, str(SecondaryCaptureImageStorage), 3),
+        SentAs("pacs", ObjectKind.STRUCTURED_REPORT, str(BasicTextSRStorage), 3),
+    ),
+)
+
+
+def test_the_sop_class_that_a_destination_took_is_told_by_name() -> None:
+    lines = text(FELL_BACK).splitlines()
+
+    sent = "sent        to pacs: 3 times the structured report as Basic Text SR Storage"
+    assert sent in lines
+    [picture, report] = as_json(FELL_BACK)["sent"]
+    assert picture["sop_class"] == "Secondary Capture Image Storage"
+    assert report["kind"] == "structured_report"

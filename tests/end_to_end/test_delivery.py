@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import pydicom
 import pytest
 from pydicom.uid import (
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
     ExplicitVRLittleEndian,
@@ -18,6 +21,7 @@ from pydicom.uid import (
 from pynetdicom import AE, _config, evt
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
+from dicom_node import status
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import small_pacs
 from dicom_node.errors import SendError
@@ -101,16 +105,54 @@ def test_a_pacs_that_refuses_comprehensive_sr_gets_enhanced_sr(
     assert Counter(pacs.stored) == Counter(takes)
 
 
+def test_a_pacs_that_takes_only_text_gets_the_text_report_and_status_says_so(
+    node: Node, destination: Destination
+) -> None:
+    graded(node)
+
+    takes = (BasicTextSRStorage, SecondaryCaptureImageStorage)
+    with listening(PickyPacs(takes), destination) as pacs:
+        for _ in range(3):
+            deliver(node)
+
+    assert Counter(pacs.stored) == Counter(takes)
+    told = status.text(node.overview())
+    assert "to pacs: 1 times the structured report as Basic Text SR Storage" in told
+    assert "to pacs: 1 times the picture as Secondary Capture" in told
+
+
+@pytest.mark.parametrize(
+    "taken", [Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage]
+)
+def test_a_destination_that_asks_for_3d_gets_it_or_the_next_class(
+    node: Node, destination: Destination, taken: str
+) -> None:
+    asking = msgspec.structs.replace(destination, sr_class="comprehensive-3d")
+    object.__setattr__(node.worker, "destinations", (asking,))
+    graded(node)
+
+    takes = (taken, SecondaryCaptureImageStorage)
+    with listening(PickyPacs(takes), destination) as pacs:
+        for _ in range(3):
+            deliver(node)
+
+    assert Counter(pacs.stored) == Counter(takes)
+    assert [sent.sop_class_uid for sent in node.overview().sent][-1] == taken
+
+
 def test_a_pacs_that_takes_no_report_at_all_gets_the_picture_and_a_person_is_told(
     node: Node, destination: Destination
 ) -> None:
     graded(node)
 
     with listening(PickyPacs((SecondaryCaptureImageStorage,)), destination) as pacs:
-        for _ in range(3):
+        for _ in range(4):
             deliver(node)
 
     assert pacs.stored == [SecondaryCaptureImageStorage]
+    told = status.text(node.overview())
+    assert "1 times the picture as Secondary Capture Image Storage" in told
+    assert "structured_report to pacs, dead" in told
     assert [alarm.kind for alarm in node.overview().alarms] == [AlarmKind.DELIVERY_DEAD]
 
 
@@ -216,4 +258,5 @@ def test_our_files_are_sound_part_10_files(node: Node) -> None:
     assert {str(pydicom.dcmread(path).SOPClassUID) for path in files} == {
         *BOTH,
         EnhancedSRStorage,
+        BasicTextSRStorage,
     }

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.orm import Session
@@ -205,6 +206,49 @@ def test_each_destination_falls_back_by_itself(database: Database) -> None:
 
         assert claim_one(session).object.rank == 1
         assert claim(session, "archive")[0].object.rank == 0
+
+
+TEXT = ObjectKind.TEXT_REPORT
+
+
+def test_a_destination_gets_the_kinds_it_wants_in_the_class_it_wants(
+    database: Database,
+) -> None:
+    objects = [produced(rank=rank) for rank in (0, 1)]
+    first, second = (
+        replace(it, sop_class_uid=uid)
+        for it, uid in zip(objects, ("1.3", "1.2"), strict=True)
+    )
+    others = [produced(PICTURE, suffix="2"), produced(TEXT, suffix="3")]
+    wants = frozenset({REPORT, TEXT})
+    archive = Addressee("archive", shadow=False, kinds=wants, report_class="1.2")
+    with database.sessions.begin() as session:
+        graded(session, objects=[first, second, *others], destinations=(PACS, archive))
+
+        to_pacs, to_archive = claim(session), claim(session, "archive")
+
+        for delivery in to_archive:
+            outbox.dead(session, delivery, "context refused", 0x0122)
+        outbox.resend(session, STUDY, [archive])
+        again = claim(session, "archive")
+
+    assert kinds_and_ranks(to_pacs) == {(REPORT, 0), (PICTURE, 0)}
+    assert kinds_and_ranks(to_archive) == {(REPORT, 1), (TEXT, 0)}
+    assert kinds_and_ranks(again) == {(REPORT, 1), (TEXT, 0)}
+
+
+def test_a_class_that_was_not_made_gives_way_to_the_preferred_one(
+    database: Database,
+) -> None:
+    pacs = Addressee("pacs", shadow=False, report_class="1.2.840.10008.1.1")
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(rank=1)], destinations=(pacs,))
+
+        assert kinds_and_ranks(claim(session)) == {(REPORT, 0)}
+
+
+def kinds_and_ranks(deliveries: list[Delivery]) -> set[tuple[ObjectKind, int]]:
+    return {(it.object.kind, it.object.rank) for it in deliveries}
 
 
 def test_a_dead_delivery_raises_an_alarm_and_waits_for_a_person(

@@ -9,6 +9,7 @@ from storage.overview import (
     OldestWaiting,
     Overview,
     Receipts,
+    SentAs,
     Studies,
     overview,
 )
@@ -18,6 +19,7 @@ from tests.storage.builders import (
     graded,
     header,
     pass_time,
+    produced,
     receipt,
     receive,
     settle_now,
@@ -147,3 +149,20 @@ def test_the_latest_error_comes_first(database: Database) -> None:
     found = [error.study_instance_uid for error in look(database).errors]
 
     assert found == ["1.2", "1.1"]
+
+
+def test_what_was_taken_is_counted_by_sop_class(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, "1.1", objects=[produced(), produced(rank=1)])
+        [refused] = outbox.claim_due(session, "pacs", "worker", 60, 4)
+        outbox.fall_back(session, refused, "context refused", 0x0122)
+        graded(session, "1.2")
+        for delivery in outbox.claim_due(session, "pacs", "worker", 60, 4):
+            outbox.delivered(session, delivery, 0)
+
+    kind, uid = refused.object.kind, refused.object.sop_class_uid
+    further = produced(rank=1).sop_class_uid
+    assert look(database).sent == (
+        SentAs("pacs", kind, uid, 1),
+        SentAs("pacs", kind, further, 1),
+    )

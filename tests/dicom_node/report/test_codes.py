@@ -6,8 +6,15 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
 
 from dicom_node.report import codes
-from dicom_node.report.codes import DISCS, SCALES, Concept, private_concepts, site
-from grading.grades import Finding, Grade, Level
+from dicom_node.report.codes import (
+    DISCS,
+    SCALES,
+    SIDES,
+    Concept,
+    private_concepts,
+    site,
+)
+from grading.grades import Finding, Grade, Level, Side
 
 Meanings = dict[str, tuple[str, list[int]]]
 STANDARD = sorted(
@@ -27,7 +34,8 @@ def test_every_finding_and_grade_has_a_code_of_its_own() -> None:
 
     values = [concept.value for concept in private_concepts()]
 
-    assert len(values) == len(set(values)) == len(Finding) * (2 + 2 * len(Grade))
+    scales, roots = len(Finding) * (3 + 2 * len(Grade)), len(Side) * (1 + len(Grade))
+    assert len(values) == len(set(values)) == scales + roots
 
 
 def test_private_codes_stay_what_they_are_once_released() -> None:
@@ -44,7 +52,21 @@ def test_private_codes_stay_what_they_are_once_released() -> None:
         ("LDH-P2", "LDH probability of grade 2"),
         ("LDH-P3", "LDH probability of grade 3"),
         ("LDH-PREP", "LDH probability of reported grade"),
+        ("LDH-WORST", "LDH grade of the worst slice"),
     ]
+
+
+def test_each_side_s_root_has_codes_of_its_own() -> None:
+    right = [c for c in private_concepts() if c.value.startswith("LNRC-R-")]
+
+    assert [(c.value, c.meaning) for c in right] == [
+        ("LNRC-R-GRADE", "Right nerve root compression grade"),
+        ("LNRC-R-P0", "LNRC right root: probability of grade 0"),
+        ("LNRC-R-P1", "LNRC right root: probability of grade 1"),
+        ("LNRC-R-P2", "LNRC right root: probability of grade 2"),
+        ("LNRC-R-P3", "LNRC right root: probability of grade 3"),
+    ]
+    assert SIDES[Side.LEFT].meaning == "Left"
 
 
 def test_a_grade_is_understandable_without_the_name_of_its_scale() -> None:

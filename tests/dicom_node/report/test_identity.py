@@ -159,7 +159,7 @@ def test_a_header_with_hardly_anything_still_gets_its_report() -> None:
 
     objects = built(source)
 
-    assert len(objects) == 3
+    assert len(objects) == 4
     for report_object in objects:
         ds = read_back(report_object)
         assert ds.StudyInstanceUID == STUDY_UID

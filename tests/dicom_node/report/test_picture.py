@@ -1,5 +1,6 @@
 """The summary picture: what is drawn, and what the header says of it."""
 
+import copy
 from dataclasses import replace
 from itertools import pairwise, product
 
@@ -11,12 +12,30 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from dicom_node.report.canvas import GRADE_COLOURS, PANEL, REGION, WARNING, Box, Canvas
+from dicom_node.report.canvas import (
+    GRADE_COLOURS,
+    MARK,
+    ON_COLOURS,
+    PANEL,
+    REGION,
+    WARNING,
+    Box,
+    Canvas,
+)
 from dicom_node.report.drawing import MAX_TILES, Caption, draw_summary
 from dicom_node.report.evidence import evidence_of
+from dicom_node.report.objects import ObjectKind
 from dicom_node.report.picture import summary_picture
 from dicom_node.report.tiles import tile_boxes
-from grading.grades import Finding, Grading, StudyGrades
+from grading.grades import (
+    AxialMarks,
+    Finding,
+    Grade,
+    Grading,
+    PixelPoint,
+    Side,
+    StudyGrades,
+)
 from tests.dicom_factories import (
     CREATED_AT,
     enhanced_mr,
@@ -25,6 +44,7 @@ from tests.dicom_factories import (
     report_context,
     study_grades,
 )
+from tests.dicom_node.report.conftest import FullStudy
 
 CAPTION = Caption(1, CREATED_AT, "lumbar-node 0.1.0")
 Pixels = NDArray[np.uint8]
@@ -202,3 +222,105 @@ def test_lines_break_between_words_and_lose_none(text: str) -> None:
     assert " ".join(lines).split() == text.split()
     assert all(" " in line or len(line) > 0 for line in lines[1:])
     assert all(one and other for one, other in pairwise(lines))
+
+
+def test_the_sagittal_image_shows_where_the_levels_lie(full_study: FullStudy) -> None:
+    evidence = evidence_of(full_study.evidence)
+    without = replace(full_study.grades, sagittal=None)
+
+    shown = draw_summary(evidence, full_study.grades, CAPTION)
+    hidden = draw_summary(evidence, without, CAPTION)
+
+    # Five lines to the labels, and five spots on the discs.
+    assert count(shown, MARK) > count(hidden, MARK) + 5 * 30
+    assert not np.array_equal(shown[400:680, 700:1000], hidden[400:680, 700:1000])
+
+
+def test_a_sagittal_image_that_is_not_among_the_evidence_leaves_the_rest(
+    full_study: FullStudy,
+) -> None:
+    axial_only = evidence_of(full_study.evidence[:-1])
+
+    lacking = draw_summary(axial_only, full_study.grades, CAPTION)
+
+    without = replace(full_study.grades, sagittal=None)
+    assert np.array_equal(lacking, draw_summary(axial_only, without, CAPTION))
+
+
+def test_a_sagittal_image_that_cannot_be_decoded_leaves_the_rest(
+    full_study: FullStudy,
+) -> None:
+    sagittal = copy.copy(full_study.evidence[-1])
+    del sagittal.PixelData
+
+    pixels = drawn([*full_study.evidence[:-1], sagittal], full_study.grades)
+
+    assert count(pixels, PANEL) > 0
+
+
+def test_the_intra_facet_line_is_drawn_on_the_key_slice_and_explained(
+    full_study: FullStudy,
+) -> None:
+    plain = full_study.grades
+    slices = tuple(replace(it, marks=AxialMarks()) for it in plain.slices)
+
+    with_line = drawn(full_study.evidence, plain)
+    without = drawn(full_study.evidence, replace(plain, slices=slices))
+
+    assert count(with_line, MARK) > count(without, MARK) + 5 * 30
+    assert not np.array_equal(with_line[-120:], without[-120:])
+
+
+def test_half_an_intra_facet_line_is_no_line() -> None:
+    grades = study_grades(mr_series())
+    one_end = AxialMarks(facet_right=PixelPoint(30, 20))
+    slices = tuple(replace(it, marks=one_end) for it in grades.slices)
+
+    pixels = drawn(mr_series(), replace(grades, slices=slices))
+
+    assert 0 < count(pixels, MARK) <= 2 * 13, "a tick, no line"
+
+
+def test_the_picture_names_the_sagittal_image_as_a_source(
+    full_study: FullStudy,
+) -> None:
+    ds = full_study.made(ObjectKind.PICTURE)
+    view = full_study.grades.sagittal
+    assert view is not None
+
+    sources = [it.ReferencedSOPInstanceUID for it in ds.SourceImageSequence]
+
+    assert len(sources) == 6
+    assert sources[-1] == view.key.sop_instance_uid
+
+
+def test_each_root_has_a_figure_and_a_worse_slice_its_own() -> None:
+    grades = with_ldh(Grading((0.6, 0.4, 0, 0)))
+    (level,) = grades.levels
+    severe = Grading((0, 0, 0, 1))
+    first = replace(grades.slices[0], grades={Finding.LDH: severe})
+    worse = replace(level, worst={Finding.LDH: first.key})
+    rooted = replace(level, roots={Side.LEFT: severe})
+
+    plain = drawn(mr_series(), grades)
+    marked = drawn(
+        mr_series(),
+        replace(grades, slices=(first, *grades.slices[1:]), levels=(worse,)),
+    )
+    both = drawn(mr_series(), replace(grades, levels=(rooted,)))
+
+    assert not np.array_equal(plain, marked)
+    assert count(both, GRADE_COLOURS[Grade.GRADE_3]) > count(
+        plain, GRADE_COLOURS[Grade.GRADE_3]
+    )
+
+
+def test_no_two_grades_have_the_same_brightness() -> None:
+    bright = sorted(luminance(colour) for colour in GRADE_COLOURS.values())
+
+    assert all(more - less > 20 for less, more in pairwise(bright))
+
+
+def test_figures_stand_out_from_the_colour_they_are_written_on() -> None:
+    for grade, colour in GRADE_COLOURS.items():
+        assert abs(luminance(colour) - luminance(ON_COLOURS[grade])) > 100

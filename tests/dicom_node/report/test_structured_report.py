@@ -1,6 +1,6 @@
 """The content of the report, read back from its Part 10 bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -16,7 +16,9 @@ from pydicom.uid import (
 
 from dicom_node.report.codes import SCALES
 from dicom_node.report.context import Predecessor, ReportContext
+from dicom_node.report.narrative import paragraphs
 from dicom_node.report.objects import build_objects, part10
+from dicom_node.report.phrases import Language, shipped
 from dicom_node.report.wording import DISCLAIMER, EXCLUSIONS
 from grading.grades import (
     FIRST_LINES,
@@ -39,6 +41,7 @@ from tests.dicom_factories import (
     report_context,
     study_grades,
 )
+from tests.dicom_node.report.reading import codes, items, named, number, texts
 
 
 def report(
@@ -51,27 +54,9 @@ def report(
     return dcmread(BytesIO(part10(objects[rank].dataset)))
 
 
-def items(node: Dataset) -> Iterator[Dataset]:
-    """Yield every content item below ``node``, depth first."""
-    for item in node.get("ContentSequence", []):
-        yield item
-        yield from items(item)
-
-
-def named(node: Dataset, meaning: str) -> list[Dataset]:
-    return [
-        item
-        for item in items(node)
-        if item.ConceptNameCodeSequence[0].CodeMeaning == meaning
-    ]
-
-
-def texts(node: Dataset, meaning: str) -> list[str]:
-    return [item.TextValue for item in named(node, meaning)]
-
-
-def codes(node: Dataset, meaning: str) -> list[str]:
-    return [item.ConceptCodeSequence[0].CodeValue for item in named(node, meaning)]
+def remarks(document: Dataset) -> list[str]:
+    """Return what stands beside the grades, not that of the groups."""
+    return texts(named(document, "Qualitative Evaluations")[0], "Comment")
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -87,9 +72,9 @@ def test_no_container_runs_its_values_together(rank: int) -> None:
 
 
 def test_what_a_person_reads_comes_first_and_begins_with_the_basis() -> None:
-    document = report(
-        mr_series(), study_grades(mr_series(), [2, 2], notes=["Slab 1 is long."])
-    )
+    grades = study_grades(mr_series(), [2, 2], notes=["Slab 1 is long."])
+
+    document = report(mr_series(), grades)
 
     containers = [i for i in document.ContentSequence if i.ValueType == "CONTAINER"]
     first, *_, last = containers
@@ -102,6 +87,7 @@ def test_what_a_person_reads_comes_first_and_begins_with_the_basis() -> None:
         EXCLUSIONS,
         "slab 1 of 2: LDH 1 (MSU, 63%); LCCS 2 (Lee, 80%); LNRC 0 (Pfirrmann, 43%)",
         "slab 2 of 2: LDH 2 (MSU, 63%); LCCS 3 (Lee, 80%); LNRC 1 (Pfirrmann, 43%)",
+        *paragraphs(grades, shipped(Language.ENGLISH)),
         "Slab 1 is long.",
         "Not graded: 'T1 AX': not T2-weighted: TE 21 ms",
     ]
@@ -123,12 +109,6 @@ def test_grades_and_probabilities_read_back_equal() -> None:
             assert value == f"{finding}-G{grading.grade:d}"
             assert shares == [round(100 * p, 1) for p in grading.probabilities]
             assert number(reported) == round(100 * grading.probability, 1)
-
-
-def number(item: Dataset) -> float:
-    (measured,) = item.MeasuredValueSequence
-    assert measured.MeasurementUnitsCodeSequence[0].CodeValue == "%"
-    return float(measured.NumericValue)
 
 
 def test_a_group_puts_only_three_numbers_beside_its_region() -> None:
@@ -318,7 +298,7 @@ def test_a_study_without_any_level_still_says_why() -> None:
     document = report(mr_series(), grades)
 
     assert not named(document, "Imaging Measurements")
-    assert texts(document, "Comment")[-1].startswith("Not graded: 'T1 AX'")
+    assert remarks(document)[-1].startswith("Not graded: 'T1 AX'")
 
 
 def test_odd_descriptions_are_quoted_as_far_as_ascii_goes() -> None:
@@ -327,7 +307,7 @@ def test_odd_descriptions_are_quoted_as_far_as_ascii_goes() -> None:
 
     document = report(mr_series(), grades)
 
-    assert texts(document, "Comment")[-1].startswith("Not graded: 'T2 ?? AX/1': ")
+    assert remarks(document)[-1].startswith("Not graded: 'T2 ?? AX/1': ")
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -1,0 +1,1 @@
+"""What the node says, by language; data only."""

@@ -1,0 +1,65 @@
+"""What the destinations of the configuration ask for, in the words of the layers below.
+
+One table from the configuration's words to kinds of objects, for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
+
+from dicom_node.config import Config, Destination
+from dicom_node.report import phrases
+from dicom_node.report.context import Wanted
+from dicom_node.report.phrases import Language, Phrases
+from storage.outbox import Addressee
+from storage.states import ObjectKind
+
+KINDS: Mapping[str, ObjectKind] = {
+    "sr": ObjectKind.STRUCTURED_REPORT,
+    "picture": ObjectKind.PICTURE,
+    "pdf": ObjectKind.PRINTOUT,
+    "text": ObjectKind.TEXT_REPORT,
+}
+REPORT_CLASSES: Mapping[str, str] = {
+    "comprehensive": ComprehensiveSRStorage,
+    "comprehensive-3d": Comprehensive3DSRStorage,
+}
+
+
+def addressee(destination: Destination) -> Addressee:
+    """Return a destination as the outbox knows it."""
+    return Addressee(
+        destination.name,
+        destination.shadow,
+        frozenset(KINDS[name] for name in destination.objects),
+        REPORT_CLASSES[destination.sr_class],
+    )
+
+
+def wanted(destinations: Iterable[Destination]) -> Wanted:
+    """Return what must be made so that every destination gets what it asks for.
+
+    The usual two even where nobody asks: a later destination is sent nothing old,
+    but a person may look for it in the folder of produced files.
+    """
+    kinds = set(Wanted().kinds)
+    comprehensive_3d = False
+    for destination in destinations:
+        kinds |= {KINDS[name] for name in destination.objects}
+        comprehensive_3d |= destination.sr_class == "comprehensive-3d"
+    return Wanted(frozenset(kinds), comprehensive_3d)
+
+
+def phrases_of(config: Config) -> Phrases:
+    """Return the narrative's words: the site's own, else the shipped ones.
+
+    Raises
+    ------
+    ConfigError
+        The site's own file is wrong.
+    """
+    if config.report.phrases is None:
+        return phrases.shipped(Language(config.report.language))
+    return phrases.load(config.report.phrases)
