@@ -27,6 +27,8 @@ from storage.states import ObjectKind
 FILE_NAMES = {
     ObjectKind.STRUCTURED_REPORT: "report.dcm",
     ObjectKind.PICTURE: "picture.dcm",
+    ObjectKind.PRINTOUT: "printout.dcm",
+    ObjectKind.TEXT_REPORT: "text.dcm",
 }
 
 BOXES_NAME = "boxes.json"

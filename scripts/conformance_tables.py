@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from dicom_node.report import picture, structured_report, text_report
+from dicom_node.report import picture, printout, structured_report, text_report
 from dicom_node.report.codes import private_concepts
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
@@ -66,6 +66,7 @@ def objects_sent() -> str:
             picture.SERIES_NUMBER,
             "always",
         ),
+        (printout.SOP_CLASS, printout.KIND, printout.SERIES_NUMBER, on_request),
     )
     return _table(
         ("SOP Class", "SOP Class UID", "What it carries", "Series Number", "Sent"),

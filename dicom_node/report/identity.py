@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterable
 from typing import cast
 from uuid import UUID, uuid5
@@ -87,6 +88,8 @@ EMPTY_WHERE_ABSENT = (
 )  # fmt: skip
 """Type 2: must be there, may be empty."""
 
+_ESCAPE_SEQUENCE = re.compile("\x1b[ -/]+[0-~]")
+"""Of ISO 2022, which switches character sets inside a value (PS3.5 6.1.2.5)."""
 _TEXT = {
     VR.AE, VR.AS, VR.CS, VR.DA, VR.DS, VR.DT, VR.IS, VR.LO, VR.LT, VR.PN, VR.SH,
     VR.ST, VR.TM, VR.UC, VR.UI, VR.UR, VR.UT,
@@ -134,6 +137,33 @@ def raw_text(ds: Dataset, keyword: str) -> str:
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
     text = text.strip(" \0")
     return text if text.isascii() and text.isprintable() else ""
+
+
+def readable(ds: Dataset, keyword: str) -> str:
+    """Return an identifying value as text, as well as its character set allows.
+
+    The groups of a name stand one behind the other, and its parts with a blank
+    between them, in the order in which they came. A value that cannot be decoded
+    shows where, and control characters show as such.
+    """
+    try:
+        value = str(copied_elements(ds, [*ENCODING, keyword]).get(keyword) or "")
+    # A malformed value from the wire makes pydicom raise almost anything.
+    except Exception:  # noqa: BLE001
+        value = raw_bytes(ds, keyword).decode("ascii", "replace")
+    # pydicom leaves those of ISO 2022 IR 58 in the text that they announce.
+    value = _ESCAPE_SEQUENCE.sub("", value)
+    if dictionary_VR(keyword) == VR.PN:
+        groups = [" ".join(group.split("^")).strip() for group in value.split("=")]
+        value = "   ".join(group for group in groups if group)
+    return value.strip(" \0")
+
+
+def raw_bytes(ds: Dataset, keyword: str) -> bytes:
+    """Return a value's bytes as received, empty where it was already decoded."""
+    tag = _tag(keyword)
+    value = ds.get_item(tag).value if tag in ds else b""
+    return value if isinstance(value, bytes) else b""
 
 
 def derived_uid(*parts: str) -> str:

@@ -20,6 +20,7 @@ from dicom_node.report.context import (
 from dicom_node.report.evidence import evidence_of
 from dicom_node.report.localised import localise, writable
 from dicom_node.report.picture import summary_picture
+from dicom_node.report.printout import printout
 from dicom_node.report.structured_report import structured_reports
 from dicom_node.report.text_report import text_report
 from grading.grades import StudyGrades
@@ -98,6 +99,9 @@ def build_objects(
         if ObjectKind.PICTURE in wanted.kinds:
             picture = summary_picture(indexed, grades, context)
             ranked[ObjectKind.PICTURE] = [picture]
+        if ObjectKind.PRINTOUT in wanted.kinds:
+            printed = printout(indexed, grades, account, context)
+            ranked[ObjectKind.PRINTOUT] = [printed]
     return [
         ReportObject(kind, rank, dataset)
         for kind, datasets in ranked.items()

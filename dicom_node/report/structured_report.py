@@ -31,15 +31,12 @@ def structured_reports(
     *,
     comprehensive_3d: bool = False,
 ) -> list[Dataset]:
-    """Build the report once per SOP class, the preferred class first."""
+    """Build the report once per SOP class, the preferred class first.
+
+    They share one tree, which takes longest to make: nobody changes it in one only.
+    """
+    content = report_content(evidence, grades, account, context.installation)
     return [
-        document(
-            uid,
-            SERIES,
-            report_content(evidence, grades, account, context.installation),
-            evidence,
-            grades,
-            context,
-        )
+        document(uid, SERIES, content, evidence, grades, context)
         for uid in (ALL_SOP_CLASSES if comprehensive_3d else SOP_CLASSES)
     ]

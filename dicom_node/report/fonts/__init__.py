@@ -1,0 +1,1 @@
+"""The printout's fonts, made by ``scripts/subset_fonts.py``; data only."""
