@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from highdicom.sr import ContentItem
 from pydicom import Dataset
 from pydicom.uid import UID
 
@@ -39,7 +38,7 @@ def report_content(
     grades: StudyGrades,
     account: Account,
     installation: Installation,
-) -> ContentItem:
+) -> Dataset:
     return container_item(
         codes.IMAGING_MEASUREMENT_REPORT,
         [
@@ -53,7 +52,7 @@ def report_content(
     )
 
 
-def report_context(evidence: Evidence, installation: Installation) -> list[ContentItem]:
+def report_context(evidence: Evidence, installation: Installation) -> list[Dataset]:
     """Return language, observer and procedure, which every document begins with."""
     return [
         code_item(codes.LANGUAGE, codes.ENGLISH, MODIFIES),
@@ -62,7 +61,7 @@ def report_context(evidence: Evidence, installation: Installation) -> list[Conte
     ]
 
 
-def _observer(installation: Installation) -> list[ContentItem]:
+def _observer(installation: Installation) -> list[Dataset]:
     """Return the device observer context (TID 1002, 1004)."""
     serial_number = short_text(installation.serial_number)
     texts = (
@@ -94,7 +93,7 @@ def _procedure(source: Dataset) -> Concept:
     return Concept(value, scheme, meaning, "the study")
 
 
-def _qualitative_evaluations(account: Account) -> ContentItem:
+def _qualitative_evaluations(account: Account) -> Dataset:
     """Return what a person reads: warnings, a line per level, what is missing."""
     lines = (
         *((codes.COMMENT, text) for text in account.warnings),
@@ -106,19 +105,19 @@ def _qualitative_evaluations(account: Account) -> ContentItem:
     return container_item(codes.QUALITATIVE_EVALUATIONS, items)
 
 
-def _imaging_measurements(evidence: Evidence, grades: StudyGrades) -> list[ContentItem]:
+def _imaging_measurements(evidence: Evidence, grades: StudyGrades) -> list[Dataset]:
     """Return the groups, or nothing where no level was graded."""
     groups = [measurement_group(evidence, grades, level) for level in grades.levels]
     return [container_item(codes.IMAGING_MEASUREMENTS, groups)] if groups else []
 
 
-def _image_library(evidence: Evidence) -> ContentItem:
+def _image_library(evidence: Evidence) -> Dataset:
     """Return a compact library: descriptors once per series (TID 1600)."""
     groups = [_library_group(series) for series in evidence.by_series()]
     return container_item(codes.IMAGE_LIBRARY, groups)
 
 
-def _library_group(series: Sequence[Instance]) -> ContentItem:
+def _library_group(series: Sequence[Instance]) -> Dataset:
     frame_of_reference = raw_text(series[0].dataset, "FrameOfReferenceUID")
     descriptors = [
         code_item(codes.MODALITY, codes.MAGNETIC_RESONANCE, ACQUIRES),

@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from highdicom.sr import ContentItem
 from pydicom import Dataset
+from pydicom.charset import convert_encodings, default_encoding
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_sequence
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -47,7 +52,7 @@ class DocumentSeries:
 def document(
     sop_class_uid: str,
     series: DocumentSeries,
-    content: ContentItem,
+    content: Dataset,
     evidence: Evidence,
     grades: StudyGrades,
     context: ReportContext,
@@ -67,7 +72,7 @@ def document(
     made.StudyInstanceUID = study
     made.SeriesInstanceUID = series_instance_uid(study, series.kind)
     for element in content:
-        made[element.tag] = element
+        made.add(element)
     _put_document(made, series)
     made.CurrentRequestedProcedureEvidenceSequence = [_evidence_item(evidence, study)]
     predecessors = _preceding(sop_class_uid, context.predecessors)
@@ -75,6 +80,22 @@ def document(
         made.PredecessorDocumentsSequence = [_predecessors(predecessors, study)]
     finish_header(made, evidence.first, grades.model, context)
     return made
+
+
+def share_encoded_content(documents: Sequence[Dataset]) -> None:
+    """Encode the tree that finished documents have in common once, for all of them.
+
+    Most of the time that writing a document takes is the tree's; it stays readable.
+    """
+    tag = BaseTag(tag_for_keyword("ContentSequence") or 0)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    terms = documents[0].get("SpecificCharacterSet")
+    encodings = convert_encodings(terms) if terms else [default_encoding]
+    write_sequence(buffer, documents[0][tag], encodings)
+    content = buffer.getvalue()
+    for made in documents:
+        made[tag] = RawDataElement(tag, "SQ", len(content), content, 0, False, True)
 
 
 def _put_document(made: Dataset, series: DocumentSeries) -> None:

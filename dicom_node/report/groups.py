@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from highdicom.sr import ContentItem
+from pydicom import Dataset
 
 from dicom_node.report import codes
 from dicom_node.report.codes import ROOT_SCALES, SCALES, Concept
@@ -50,7 +50,7 @@ from grading.grades import (
 
 def measurement_group(
     evidence: Evidence, grades: StudyGrades, level: LevelGrade
-) -> ContentItem:
+) -> Dataset:
     """Return a Planar ROI Measurements group (TID 1410)."""
     scored = [(f, level.grades[f]) for f in Finding if f in level.grades]
     return container_item(
@@ -74,7 +74,7 @@ def measurement_group(
     )
 
 
-def _tracking(study_instance_uid: str, level: LevelGrade) -> list[ContentItem]:
+def _tracking(study_instance_uid: str, level: LevelGrade) -> list[Dataset]:
     identifier = f"{level.name} disc" if level.level else level.name
     uid = tracking_uid(study_instance_uid, level.name)
     return [
@@ -83,7 +83,7 @@ def _tracking(study_instance_uid: str, level: LevelGrade) -> list[ContentItem]:
     ]
 
 
-def _subject(site: Concept) -> list[ContentItem]:
+def _subject(site: Concept) -> list[Dataset]:
     return [
         code_item(codes.FINDING_CATEGORY, codes.ANATOMICAL_STRUCTURE, CONTAINS),
         code_item(codes.FINDING, site, CONTAINS),
@@ -91,7 +91,7 @@ def _subject(site: Concept) -> list[ContentItem]:
     ]
 
 
-def _algorithm(model: ModelIdentity, level: LevelGrade) -> list[ContentItem]:
+def _algorithm(model: ModelIdentity, level: LevelGrade) -> list[Dataset]:
     """Return the algorithm identification (TID 4019)."""
     fitted = [calibration(f, level.grades[f]) for f in Finding if f in level.grades]
     words = [f"weights sha256:{model.sha256}", f"basis: {model.basis}", *fitted]
@@ -105,19 +105,19 @@ def _algorithm(model: ModelIdentity, level: LevelGrade) -> list[ContentItem]:
     ]
 
 
-def _reported_probability(finding: Finding, grading: Grading) -> ContentItem:
+def _reported_probability(finding: Finding, grading: Grading) -> Dataset:
     """Return the one number per finding that viewers print beside the region."""
     return percentage_item(SCALES[finding].reported, grading.probability, CONTAINS)
 
 
-def _grade(finding: Finding, grading: Grading) -> ContentItem:
+def _grade(finding: Finding, grading: Grading) -> Dataset:
     """Return the coded grade with its whole distribution as properties."""
     scale = SCALES[finding]
     item = code_item(scale.name, scale.grades[grading.grade], CONTAINS)
     return with_children(item, _distribution(scale.probabilities, grading))
 
 
-def _root(side: Side, grading: Grading) -> ContentItem:
+def _root(side: Side, grading: Grading) -> Dataset:
     """Return the coded grade of one side's root, with its site and distribution."""
     scale = ROOT_SCALES[side]
     site = code_item(codes.FINDING_SITE, codes.NERVE, MODIFIES)
@@ -126,16 +126,12 @@ def _root(side: Side, grading: Grading) -> ContentItem:
     return with_children(item, [site, *_distribution(scale.probabilities, grading)])
 
 
-def _distribution(
-    concepts: tuple[Concept, ...], grading: Grading
-) -> Iterator[ContentItem]:
+def _distribution(concepts: tuple[Concept, ...], grading: Grading) -> Iterator[Dataset]:
     for concept, probability in zip(concepts, grading.probabilities, strict=True):
         yield percentage_item(concept, probability, HAS_PROPERTIES)
 
 
-def _worst(
-    evidence: Evidence, grades: StudyGrades, level: LevelGrade
-) -> list[ContentItem]:
+def _worst(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> list[Dataset]:
     """Return the grades of the worst slices, where they are not the reported ones."""
     return [
         with_children(
@@ -152,7 +148,7 @@ def _worst(
     ]
 
 
-def _region(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> ContentItem:
+def _region(evidence: Evidence, grades: StudyGrades, level: LevelGrade) -> Dataset:
     """Return the square that was graded on the key slice, as a closed line."""
     key = level.key_slice
     box = graded_rectangle(grades.slice_grade(key).region, evidence.header(key))

@@ -17,6 +17,7 @@ from dicom_node.report.context import (
     ReportContext,
     Wanted,
 )
+from dicom_node.report.documents import share_encoded_content
 from dicom_node.report.evidence import evidence_of
 from dicom_node.report.localised import localise, writable
 from dicom_node.report.picture import summary_picture
@@ -92,6 +93,7 @@ def build_objects(
         )
         for document in (*reports, text):
             localise(document, phrases, indexed.first)
+        share_encoded_content(reports)
         ranked = {
             ObjectKind.STRUCTURED_REPORT: [*reports, text],
             ObjectKind.TEXT_REPORT: [text],

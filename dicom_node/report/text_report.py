@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from highdicom.sr import ContentItem
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage
 
@@ -44,5 +43,5 @@ def text_report(
     return document(SOP_CLASS, SERIES, content, evidence, grades, context)
 
 
-def _section(name: Concept, item: Concept, texts: Iterable[str]) -> ContentItem:
+def _section(name: Concept, item: Concept, texts: Iterable[str]) -> Dataset:
     return container_item(name, [text_item(item, text, CONTAINS) for text in texts])
