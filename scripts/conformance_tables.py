@@ -10,17 +10,35 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from dicom_node.report import picture, printout, structured_report, text_report
-from dicom_node.report.codes import private_concepts
+from dicom_node import config
+from dicom_node.report import (
+    codes,
+    identity,
+    localised,
+    picture,
+    printout,
+    structured_report,
+    text_report,
+)
+from dicom_node.report.codes import Concept, private_concepts
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
 
 
 def tables() -> dict[str, str]:
     """Return each generated table by its name in the document."""
-    return {"private codes": private_codes(), "objects sent": objects_sent()}
+    return {
+        "private codes": private_codes(),
+        "objects sent": objects_sent(),
+        "series": series(),
+        "copied attributes": copied_attributes(),
+        "standard codes": standard_codes(),
+        "configuration": keys(),
+        "character sets": character_sets(),
+    }
 
 
 def with_tables(text: str) -> str:
@@ -71,6 +89,107 @@ def objects_sent() -> str:
     return _table(
         ("SOP Class", "SOP Class UID", "What it carries", "Series Number", "Sent"),
         ((UID(uid).name, f"`{uid}`", *map(str, rest)) for uid, *rest in rows),
+    )
+
+
+def series() -> str:
+    """Return the series of each kind of object."""
+    documents = (structured_report.SERIES, text_report.SERIES)
+    rows = [(it.kind, "SR", it.number, it.description) for it in documents]
+    rows += [
+        ("summary picture", "OT", picture.SERIES_NUMBER, picture.SERIES_DESCRIPTION),
+        (printout.KIND, "DOC", printout.SERIES_NUMBER, printout.SERIES_DESCRIPTION),
+    ]
+    return _table(
+        ("Object", "Modality", "Series Number", "Series Description"),
+        (tuple(map(str, row)) for row in rows),
+    )
+
+
+def copied_attributes() -> str:
+    """Return what is copied from the source, by module."""
+    modules = {
+        "SOP Common": identity.ENCODING,
+        "Patient": (*identity.PATIENT, *identity.DEIDENTIFICATION),
+        "Clinical Trial Subject, Study": identity.CLINICAL_TRIAL,
+        "General Study": identity.STUDY,
+        "Patient Study": identity.PATIENT_STUDY,
+    }
+    empty = ", ".join(identity.EMPTY_WHERE_ABSENT)
+    rows = [(module, ", ".join(words)) for module, words in modules.items()]
+    return _table(
+        ("Module", "Attributes, by keyword"), [*rows, ("empty where absent", empty)]
+    )
+
+
+def standard_codes() -> str:
+    """Return the codes that others define, in the order of the code's tables."""
+    named = (it for it in vars(codes).values() if isinstance(it, Concept))
+    places = (*codes.DISCS.values(), *codes.SIDES.values())
+    concepts = dict.fromkeys((*named, *places))
+    return _table(
+        ("Code Value", "Scheme", "Code Meaning", "Defined in"),
+        ((f"`{it.value}`", it.scheme, it.meaning, it.source) for it in concepts),
+    )
+
+
+KEYS = {
+    "node": ("ae_title", "host", "port", "institution_name"),
+    "receiver": (
+        "quiet_seconds",
+        "allowed_calling_ae_titles",
+        "allowed_addresses",
+        "max_associations",
+    ),
+    "report": ("language", "phrases"),
+    "destinations": (
+        "name",
+        "ae_title",
+        "host",
+        "port",
+        "shadow",
+        "objects",
+        "sr_class",
+    ),
+}
+"""Those that concern DICOM; the file explains every key."""
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "node": config.NodeSection,
+    "receiver": config.ReceiverSection,
+    "report": config.ReportSection,
+    "destinations": config.Destination,
+}
+
+
+def keys() -> str:
+    """Return the configuration's keys with what holds where they are left out."""
+    rows = []
+    for section, names in KEYS.items():
+        fields = {it.name: it for it in msgspec.structs.fields(SECTIONS[section])}
+        rows += [(f"`{section}.{name}`", _default(fields[name])) for name in names]
+    return _table(("Key", "Where it is left out"), rows)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "must be set"
+    value = field.default
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value) or "nothing"
+    return "nothing" if value in (None, "") else f"`{value}`"
+
+
+def character_sets() -> str:
+    """Return in which study the node's own text may be in which language."""
+    subsets = ", ".join(term or "absent" for term in localised.SUBSETS_OF_UTF_8)
+    chinese = ", ".join(localised.CHINESE_SETS)
+    rows = (
+        (localised.UTF_8, "Chinese, Korean", localised.UTF_8),
+        (chinese, "Chinese", "the same"),
+        (f"{subsets}, all text ASCII", "Chinese, Korean", localised.UTF_8),
+    )
+    return _table(
+        ("Specific Character Set of the study", "Language", "That of our objects"), rows
     )
 
 

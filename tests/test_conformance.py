@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from dicom_node import implementation, receiver, sender
+from dicom_node import implementation, receiver, sender, worker
 from dicom_node.report.codes import private_concepts
 from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
+from tests.dicom_node.report.reading import items
+from tests.full_study import FullStudy
 
 
 @pytest.fixture
@@ -71,6 +75,7 @@ def test_every_status_that_the_code_names_is_stated(
         f"before an association is aborted | {receiver.IDLE_SECONDS:.0f} s",
         f"Connection and association time-out | {sender.CONNECT_SECONDS:.0f} s",
         f"DIMSE time-out | {sender.ANSWER_SECONDS:.0f} s",
+        f"Objects on one association | at most {worker.OBJECTS_PER_ASSOCIATION} |",
         implementation.IMPLEMENTATION_CLASS_UID,
         f"`{implementation.IMPLEMENTATION_VERSION_NAME}`",
     ],
@@ -79,3 +84,57 @@ def test_limits_and_identifiers_are_those_of_the_code(
     statement: str, stated: str
 ) -> None:
     assert stated in statement
+
+
+def test_the_statement_has_the_sections_of_ps3_2(statement: str) -> None:
+    headings = [line[3:] for line in statement.splitlines() if line.startswith("## ")]
+
+    assert headings == [
+        "1. Conformance statement overview",
+        "2. Contents",
+        "3. Introduction",
+        "4. Networking",
+        "5. Media interchange",
+        "6. Support of character sets",
+        "7. Security",
+        "8. Annexes",
+    ]
+
+
+def test_every_section_that_is_referred_to_is_there(statement: str) -> None:
+    numbers = set(re.findall(r"(?m)^#+ ([0-9.]+[0-9])\.? ", statement))
+    referred = set(
+        re.findall(r"(?:section |as in |\()([1-8]\.[0-9.]*[0-9])", statement)
+    )
+
+    assert referred - numbers == set()
+    assert len(referred) > 5
+
+
+def test_every_sop_class_that_can_be_sent_is_stated(
+    statement: str, full_study: FullStudy
+) -> None:
+    for made in full_study.objects.values():
+        assert f"`{made.SOPClassUID}`" in tables()["objects sent"]
+        assert f"| {made.SeriesNumber} | {made.SeriesDescription} |" in statement
+
+
+def test_every_code_of_a_report_is_stated(
+    statement: str, full_study: FullStudy
+) -> None:
+    used: set[tuple[str, str]] = set()
+    for made in full_study.objects.values():
+        for item in items(made):
+            for code in (
+                *item.ConceptNameCodeSequence,
+                *item.get("ConceptCodeSequence", []),
+            ):
+                used.add((str(code.CodeValue), str(code.CodeMeaning)))
+
+    missing = {
+        (value, meaning)
+        for value, meaning in used
+        if f"| `{value}` |" not in statement or meaning not in statement
+    }
+    assert missing == set()
+    assert len(used) > 60

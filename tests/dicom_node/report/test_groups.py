@@ -8,8 +8,8 @@ from dicom_node.report.objects import ObjectKind, build_objects
 from dicom_node.report.wording import region_words, worst_grades
 from grading.grades import Finding, Grade, Region, RegionOrigin, StudyGrades
 from tests.dicom_factories import mr_series, report_context, study_grades
-from tests.dicom_node.report.conftest import FullStudy
 from tests.dicom_node.report.reading import codes, meaning, named, number, read_back
+from tests.full_study import FullStudy
 
 
 def test_each_root_is_coded_with_its_side_and_its_distribution(

@@ -15,7 +15,7 @@ from dicom_node.report.phrases import Language, Phrases, load, shipped
 from grading.grades import Basis, Finding, Grading, LevelGrade, Side, SliceKey
 from grading.grades import StudyGrades as Grades
 from tests.dicom_factories import mr_series, study_grades
-from tests.dicom_node.report.conftest import FullStudy
+from tests.full_study import FullStudy
 
 ENGLISH = shipped(Language.ENGLISH)
 SHIPPED = Path(languages.__file__).parent / "en.toml"

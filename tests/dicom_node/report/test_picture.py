@@ -44,7 +44,7 @@ from tests.dicom_factories import (
     report_context,
     study_grades,
 )
-from tests.dicom_node.report.conftest import FullStudy
+from tests.full_study import FullStudy
 
 CAPTION = Caption(1, CREATED_AT, "lumbar-node 0.1.0")
 Pixels = NDArray[np.uint8]

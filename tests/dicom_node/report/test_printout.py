@@ -22,9 +22,9 @@ from dicom_node.report.phrases import Language, shipped
 from dicom_node.report.typeface import FACES, face_of, runs, width
 from grading.grades import FIRST_LINES, Basis, StudyGrades
 from tests.dicom_factories import mr_image, put_raw, report_context, study_grades
-from tests.dicom_node.report.conftest import FullStudy
 from tests.dicom_node.report.reading import read_back
 from tests.dicom_node.report.test_identity import CHARACTER_SETS
+from tests.full_study import FullStudy
 from tests.peers import require_peer
 
 ONLY = Wanted(frozenset({ObjectKind.PRINTOUT}))

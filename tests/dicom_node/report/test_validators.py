@@ -41,8 +41,8 @@ from tests.dicom_factories import (
     slice_keys,
     study_grades,
 )
-from tests.dicom_node.report.conftest import ALL_OF_THEM, FullStudy
 from tests.dicom_node.report.test_identity import CHARACTER_SETS, ODD_VALUES, raw
+from tests.full_study import ALL_OF_THEM, FullStudy
 from tests.grading.phantom.drawn import noise_study
 from tests.peers import require_peer
 from tests.shared_data import shared_data

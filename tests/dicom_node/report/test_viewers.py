@@ -16,8 +16,8 @@ from pydicom import Dataset
 from dicom_node.report.objects import ObjectKind
 from dicom_node.report.wording import DISCLAIMER
 from grading.grades import FIRST_LINES, Basis
-from tests.dicom_node.report.conftest import FullStudy
 from tests.dicom_node.report.reading import items, meaning, named, number, read_back
+from tests.full_study import FullStudy
 
 MEASUREMENT_REPORT = "126000"
 FIRST_LINE = FIRST_LINES[Basis.PHANTOM]

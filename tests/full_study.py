@@ -1,3 +1,5 @@
+"""The public-domain study with every object of every option, for several tests."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
