@@ -1,19 +1,24 @@
 """Write the pictures of our objects that the documentation shows.
 
-Usage: ``python scripts/report_pictures.py``. The images are the public-domain study
-of the repository; the grades on them are invented, and every object says that they
-are no clinical result.
+Usage: ``python scripts/report_pictures.py``, with DCMTK, poppler-utils and Chromium.
+The images are the public-domain study of the repository; the grades on them are
+invented, and every object says that they are no clinical result.
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pydicom
+from PIL import Image
 from pydicom import Dataset
 
-from dicom_node.report.context import Installation, ReportContext
+from dicom_node.report.context import Installation, ReportContext, Wanted
+from dicom_node.report.objects import ObjectKind, build_objects, part10
 from grading.grades import (
     AxialMarks,
     Basis,
@@ -37,6 +42,7 @@ from grading.grades import (
 )
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 STUDY = ROOT / "tests" / "data" / "hitachi"
 INVENTED = ModelIdentity("invented-grades", "1", "0" * 64, Basis.PHANTOM)
 MADE_AT = datetime(2026, 11, 29, 9, 10, tzinfo=UTC)
@@ -192,3 +198,65 @@ def _verdict(ds: Dataset, *, graded: bool = False) -> SeriesVerdict:
         reason,
         slices=17,
     )
+
+
+def main() -> None:
+    """Draw what a person sees of each object."""
+    evidence, grades = study()
+    wanted = Wanted(frozenset(ObjectKind))
+    objects = build_objects(evidence, grades, context(), wanted)
+    made = {built.kind: built.dataset for built in reversed(objects)}
+    picture = Image.fromarray(made[ObjectKind.PICTURE].pixel_array)
+    _save(picture, "report-picture.png")
+    _save(picture.convert("L"), "report-picture-grey.png")
+    with tempfile.TemporaryDirectory() as folder:
+        _draw_html(made[ObjectKind.STRUCTURED_REPORT], Path(folder))
+        _draw_pages(made[ObjectKind.PRINTOUT], Path(folder))
+
+
+def _draw_html(report: Dataset, folder: Path) -> None:
+    """Draw what DCMTK's dsr2html makes of the structured report."""
+    document, page, shot = (folder / name for name in ("r.dcm", "r.html", "r.png"))
+    document.write_bytes(part10(report))
+    subprocess.run(["dsr2html", "-q", document, page], check=True)
+    page.write_text(_japanese(page.read_bytes()), encoding="utf-8")
+    arguments = ["--headless", "--no-sandbox", "--hide-scrollbars"]
+    size = "--window-size=1000,2300"
+    subprocess.run(
+        ["chromium", *arguments, size, f"--screenshot={shot}", page.as_uri()],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    _save(Image.open(shot).convert("L"), "report-html.png")
+
+
+def _japanese(html: bytes) -> str:
+    """Decode ISO 2022 IR 13 with IR 87, which DCMTK cannot convert here."""
+    kanji = re.compile(rb"\x1b\$B(.*?)\x1b\(J", re.DOTALL)
+    jis = kanji.sub(
+        lambda found: (
+            (b"\x1b$B" + found[1] + b"\x1b(B").decode("iso2022_jp").encode("shift_jis")
+        ),
+        html,
+    )
+    return jis.decode("shift_jis", "replace").replace(
+        "<head>", '<head><meta charset="utf-8">'
+    )
+
+
+def _draw_pages(printout: Dataset, folder: Path) -> None:
+    pdf = folder / "printout.pdf"
+    pdf.write_bytes(printout.EncapsulatedDocument)
+    pages = folder / "page"
+    subprocess.run(["pdftoppm", "-r", "100", "-png", pdf, pages], check=True)
+    for path in sorted(folder.glob("page-*.png")):
+        _save(Image.open(path), f"report-printout-{path.stem[-1]}.png")
+
+
+def _save(image: Image.Image, name: str) -> None:
+    """Save with 128 colours, which is enough and takes a third."""
+    image.quantize(128).save(DOCS / name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
