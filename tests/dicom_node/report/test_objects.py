@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
+from warnings import catch_warnings, simplefilter
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -13,15 +14,22 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 
 from dicom_node.report.context import ReportContext
-from dicom_node.report.objects import ObjectKind, build_objects, part10
+from dicom_node.report.objects import ObjectKind, Wanted, build_objects, part10
+from dicom_node.report.phrases import Language, shipped
 from grading.grades import (
+    AxialMarks,
+    DiscMark,
     Finding,
     Grading,
     Level,
     LevelGrade,
+    PixelPoint,
     Region,
     RegionOrigin,
+    SagittalView,
+    Side,
     SliceGrade,
+    SliceKey,
     StudyGrades,
 )
 from tests.dicom_factories import (
@@ -191,56 +199,106 @@ def gradings(draw: st.DrawFn) -> Grading:
 
 @st.composite
 def studies(draw: st.DrawFn) -> StudyGrades:
-    """Draw grades of a four-slice series: any levels, regions, words and findings."""
+    """Draw grades of a four-slice series: any of what grading can say."""
     keys = slice_keys(mr_series())
-    place = st.floats(-100, 200)
-    slices = tuple(
-        SliceGrade(
-            key,
-            1,
-            0.0,
-            Region(
-                draw(place),
-                draw(place),
-                draw(st.floats(1, 300)),
-                draw(st.sampled_from(RegionOrigin)),
-            ),
-            {finding: draw(gradings()) for finding in Finding},
-        )
-        for key in keys
-    )
+    slices = tuple(_slice(draw, key) for key in keys)
     levels = draw(st.lists(st.one_of(st.none(), st.sampled_from(Level)), max_size=6))
-    findings = st.dictionaries(st.sampled_from(Finding), gradings())
     graded = tuple(
-        LevelGrade(level, slab, len(levels), keys[slab % 4], (keys[0],), draw(findings))
+        LevelGrade(
+            level,
+            slab,
+            len(levels),
+            keys[slab % 4],
+            (keys[0],),
+            draw(findings),
+            worst=draw(
+                st.dictionaries(st.sampled_from(Finding), st.sampled_from(keys))
+            ),
+            roots=draw(sides),
+        )
         for slab, level in enumerate(levels, start=1)
     )
     refused = replace(REFUSED, description=draw(st.text()), reason=draw(st.text()))
-    notes = tuple(draw(st.lists(st.text(), max_size=3)))
-    usual = study_grades(mr_series())
-    return replace(usual, series=(refused,), slices=slices, levels=graded, notes=notes)
+    discs = st.lists(st.builds(DiscMark, st.sampled_from(Level), points), max_size=5)
+    view = st.builds(SagittalView, st.sampled_from(keys), discs.map(tuple))
+    return replace(
+        study_grades(mr_series()),
+        series=(refused,),
+        slices=slices,
+        levels=graded,
+        notes=tuple(draw(st.lists(st.text(), max_size=3))),
+        sagittal=draw(st.none() | view),
+    )
+
+
+place = st.floats(-100, 200)
+points = st.builds(PixelPoint, place, place)
+marks = st.builds(AxialMarks, *[st.none() | points] * 4)
+findings = st.dictionaries(st.sampled_from(Finding), gradings())
+sides = st.dictionaries(st.sampled_from(Side), gradings())
+
+
+def _slice(draw: st.DrawFn, key: SliceKey) -> SliceGrade:
+    region = Region(
+        draw(place),
+        draw(place),
+        draw(st.floats(1, 300)),
+        draw(st.sampled_from(RegionOrigin)),
+        draw(st.none() | st.floats(0, 90)),
+    )
+    return SliceGrade(
+        key,
+        1,
+        0.0,
+        region,
+        draw(findings),
+        through_disc=draw(st.none() | st.booleans()),
+        roots=draw(sides),
+        marks=draw(marks),
+    )
 
 
 # Shrinking a whole study takes minutes; the unshrunk one says as much.
 @settings(
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-@given(studies(), st.binary(max_size=64), st.binary(max_size=16))
+@given(
+    studies(),
+    st.binary(max_size=64),
+    st.binary(max_size=16),
+    st.sampled_from([b"", b"ISO_IR 100", b"ISO_IR 192", b"\\ISO 2022 IR 149", b"?"]),
+    st.sampled_from(Language),
+)
 def test_no_grades_names_or_dates_keep_the_report_from_being_made(
-    grades: StudyGrades, name: bytes, date: bytes
+    grades: StudyGrades, name: bytes, date: bytes, term: bytes, language: Language
 ) -> None:
     evidence = mr_series()
+    put_raw(evidence[0], "SpecificCharacterSet", term)
     put_raw(evidence[0], "PatientName", name)
     put_raw(evidence[0], "StudyDate", date)
+    context = replace(report_context(), phrases=shipped(language))
+    padded = name + b" " * (len(name) % 2)
 
-    objects = build_objects(evidence, grades, report_context())
+    with catch_warnings():
+        simplefilter("ignore", UserWarning)  # of a character set that nobody knows
+        objects = build_objects(evidence, grades, context, EVERYTHING)
+        written = [dcmread(BytesIO(part10(built.dataset))) for built in objects]
 
-    for built in objects[:3]:
-        document = dcmread(BytesIO(part10(built.dataset)))
-        containers = [i for i in document.ContentSequence if "ContinuityOfContent" in i]
-        first = containers[0].ConceptNameCodeSequence[0].CodeMeaning
-        assert {i.ContinuityOfContent for i in containers} == {"SEPARATE"}
-        assert first in {"Qualitative Evaluations", "Findings"}
-    assert len(part10(objects[3].dataset)) > 1024 * 1024 * 3
+    assert [(it.kind, it.rank) for it in objects] == EXPECTED
+    for built, ds in zip(objects, written, strict=True):
+        assert ds.get_item("PatientName").value in (padded, name or None)
+        if "ContentSequence" in ds:
+            containers = [i for i in ds.ContentSequence if "ContinuityOfContent" in i]
+            assert {i.ContinuityOfContent for i in containers} == {"SEPARATE"}
+        assert built.sop_instance_uid == ds.SOPInstanceUID
+
+
+EVERYTHING = Wanted(frozenset(ObjectKind), comprehensive_3d=True)
+EXPECTED = [
+    *((ObjectKind.STRUCTURED_REPORT, rank) for rank in range(4)),
+    (ObjectKind.TEXT_REPORT, 0),
+    (ObjectKind.PICTURE, 0),
+    (ObjectKind.PRINTOUT, 0),
+]
