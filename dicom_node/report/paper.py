@@ -92,13 +92,16 @@ class Paper:
             self.line(piece, size, colour=colour)
         self.y += 0.4 * size
 
-    def rendered(self, decorate: Callable[[Canvas, int, int], None]) -> bytes:
+    def rendered(
+        self, title: str, decorate: Callable[[Canvas, int, int], None]
+    ) -> bytes:
         """Return the PDF; ``decorate`` gets each page's number and their count.
 
         Without the time of the clock, so that it is the same whenever it is made.
         """
         buffer = BytesIO()
         canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1)
+        canvas.setTitle(title)
         for number, strokes in enumerate(self.pages, start=1):
             decorate(canvas, number, len(self.pages))
             for stroke in strokes:

@@ -43,6 +43,8 @@ from grading.grades import (
     StudyGrades,
 )
 
+TITLE = "AI lumbar grading (unverified)"
+"""Of the document and of its window: without the patient."""
 IDENTITY = (
     ("Patient", "PatientName"),
     ("Patient ID", "PatientID"),
@@ -93,12 +95,13 @@ def printed_pages(
     paper.put(partial(_place_picture, picture=picture, y=paper.y))
     whose = f"{readable(source, 'PatientName')}   ID {readable(source, 'PatientID')}"
     return paper.rendered(
+        TITLE,
         partial(
             _decorate,
             first=account.warnings[0],
             whose=whose,
             foot=_foot(grades, imprint),
-        )
+        ),
     )
 
 

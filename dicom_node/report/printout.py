@@ -17,12 +17,11 @@ from dicom_node.report.header import (
     time_value,
 )
 from dicom_node.report.identity import series_instance_uid, sop_instance_uid
-from dicom_node.report.printed import Imprint, printed_pages
+from dicom_node.report.printed import TITLE, Imprint, printed_pages
 from grading.grades import StudyGrades
 
 SERIES_NUMBER = 9806
 SERIES_DESCRIPTION = "AI Lumbar Grading PDF (unverified)"
-TITLE = "AI lumbar grading (unverified)"
 KIND = "printout"
 """Part of the derived UIDs; another word would make other UIDs."""
 SOP_CLASS = EncapsulatedPDFStorage
