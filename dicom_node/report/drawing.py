@@ -14,6 +14,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from dicom_node.report.account import missing_images
 from dicom_node.report.canvas import (
     GRADE_COLOURS,
     LINE,
@@ -31,6 +32,8 @@ from dicom_node.report.tiles import draw_sagittal_tile, draw_tile, tile_boxes
 from dicom_node.report.wording import (
     DISCLAIMER,
     EXCLUSIONS,
+    beside_discs,
+    levels_without_grades,
     percent,
     picture_notes,
     plain_text,
@@ -81,7 +84,7 @@ def draw_summary(
     canvas = Canvas.blank()
     shown = grades.levels[:MAX_TILES]
     top = _draw_head(canvas, grades)
-    bottom = _draw_foot(canvas, grades, caption)
+    bottom = _draw_foot(canvas, _remarks(evidence, grades), _signature(grades, caption))
     bottom = _draw_table(canvas, shown, bottom)
     area = Box(MARGIN, top, MARGIN + WIDTH, bottom)
     view = _sagittal(evidence, grades)
@@ -109,14 +112,13 @@ def _draw_head(canvas: Canvas, grades: StudyGrades) -> float:
     return 82.0
 
 
-def _draw_foot(canvas: Canvas, grades: StudyGrades, caption: Caption) -> float:
+def _draw_foot(canvas: Canvas, remarks: Sequence[str], signature: str) -> float:
     """Draw remarks and signature at the bottom; return where they begin."""
-    lines = _remark_lines(canvas, grades)
+    lines = _remark_lines(canvas, remarks)
     top = SIDE_PIXELS - 30 - _REMARK_LINE * len(lines)
     canvas.draw.line((MARGIN, top - 7, MARGIN + WIDTH, top - 7), LINE)
     for number, line in enumerate(lines):
         canvas.text((MARGIN, top + number * _REMARK_LINE), line, 14, MUTED)
-    signature = _signature(grades, caption)
     canvas.text((MARGIN, SIDE_PIXELS - 14), signature, 13, MUTED, anchor="lm")
     return top - 14
 
@@ -130,18 +132,25 @@ def _signature(grades: StudyGrades, caption: Caption) -> str:
     )
 
 
-def _remark_lines(canvas: Canvas, grades: StudyGrades) -> list[str]:
-    """Return the remarks as lines, and say so where not all of them fit."""
+def _remarks(evidence: Evidence, grades: StudyGrades) -> list[str]:
+    """Return what a person has to know, the most important first."""
     hidden = len(grades.levels) - MAX_TILES
     more = f"{hidden} more levels or slabs are in the structured report only."
-    remarks = [
+    return [
         *([more] if hidden > 0 else []),
-        *([MARKS_REMARK] if _has_marks(grades) else []),
         *uncertain_grades(grades),
         EXCLUSIONS,
+        *missing_images(evidence),
+        *levels_without_grades(grades),
+        *beside_discs(grades),
         *picture_notes(grades),
         refused_count(grades),
+        *([MARKS_REMARK] if _has_marks(grades) else []),
     ]
+
+
+def _remark_lines(canvas: Canvas, remarks: Sequence[str]) -> list[str]:
+    """Return the remarks as lines, and say so where not all of them fit."""
     lines = [line for text in remarks if text for line in canvas.lines(text, 14, WIDTH)]
     if len(lines) <= MAX_REMARK_LINES:
         return lines

@@ -43,12 +43,16 @@ from tests.dicom_factories import (
     study_grades,
 )
 
+EVERYTHING = Wanted(frozenset(ObjectKind), comprehensive_3d=True)
+
 
 def encoded(
-    context: ReportContext, evidence: list[Dataset] | None = None
+    context: ReportContext,
+    evidence: list[Dataset] | None = None,
+    wanted: Wanted = EVERYTHING,
 ) -> list[bytes]:
     evidence = evidence or mr_series()
-    objects = build_objects(evidence, study_grades(evidence), context)
+    objects = build_objects(evidence, study_grades(evidence), context, wanted)
     return [part10(built.dataset) for built in objects]
 
 
@@ -115,6 +119,8 @@ def test_no_time_but_that_of_the_job_is_written() -> None:
             "040506.000000",
             "20010203040506.000000",
         }
+        # Neither has the printout the clock's date inside.
+        assert b"/CreationDate (D:2000" in content or b"%PDF-" not in content
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,9 @@ def test_the_same_image_twice_is_one_piece_of_evidence() -> None:
 
     assert encoded(report_context(), mr_series()) == [
         part10(built.dataset)
-        for built in build_objects(twice, study_grades(mr_series()), report_context())
+        for built in build_objects(
+            twice, study_grades(mr_series()), report_context(), EVERYTHING
+        )
     ]
 
 
@@ -295,7 +303,6 @@ def test_no_grades_names_or_dates_keep_the_report_from_being_made(
         assert built.sop_instance_uid == ds.SOPInstanceUID
 
 
-EVERYTHING = Wanted(frozenset(ObjectKind), comprehensive_3d=True)
 EXPECTED = [
     *((ObjectKind.STRUCTURED_REPORT, rank) for rank in range(4)),
     (ObjectKind.TEXT_REPORT, 0),

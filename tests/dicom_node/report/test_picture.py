@@ -32,6 +32,7 @@ from grading.grades import (
     Finding,
     Grade,
     Grading,
+    Level,
     PixelPoint,
     Side,
     StudyGrades,
@@ -324,3 +325,23 @@ def test_no_two_grades_have_the_same_brightness() -> None:
 def test_figures_stand_out_from_the_colour_they_are_written_on() -> None:
     for grade, colour in GRADE_COLOURS.items():
         assert abs(luminance(colour) - luminance(ON_COLOURS[grade])) > 100
+
+
+def test_missing_images_and_levels_without_grades_are_told_on_the_picture() -> None:
+    series = mr_series(6)
+    gap = [series[0], series[1], *series[4:]]
+    whole = mr_series(4)
+    levels = [Level.L4_L5, Level.L5_S1]
+
+    told, untold = (
+        drawn(images, study_grades(images, [2, 2], levels=levels))
+        for images in (gap, whole)
+    )
+    unnamed = drawn(whole, study_grades(whole, [2, 2]))
+
+    assert ink(told) > ink(untold) > ink(unnamed)
+
+
+def ink(pixels: Pixels) -> int:
+    """Return how much is written at the bottom."""
+    return int((pixels[-150:] > 80).any(axis=-1).sum())
