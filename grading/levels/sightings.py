@@ -29,7 +29,10 @@ MIN_SIGHTINGS = 2
 IMAGES_TO_VOTE = 3
 """With fewer images there is nobody to outvote a sighting."""
 NEAREST_IMAGES = 3
-"""A disc lies where the images nearest to the canal show it."""
+"""A disc lies where so many images nearest to the canal show it."""
+LOOKED_AT = 5
+"""Images around each place of the canal that are looked at, so that a disc missed on
+one is seen on others; they span some 20 mm, a vertebra 45."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,6 @@ def nearest_images(images: Sequence[ImageHeader], canal: Sequence[Vector]) -> li
         for where in canal
         for index in sorted(
             range(len(images)), key=lambda number: off_plane_mm(images[number], where)
-        )[:NEAREST_IMAGES]
+        )[:LOOKED_AT]
     }
     return sorted(chosen)

@@ -126,9 +126,9 @@ def test_a_disc_without_a_margin_on_any_image_has_none() -> None:
 def test_the_images_next_to_the_canal_are_looked_at() -> None:
     images = [sagittal(5.0 * number, number) for number in range(-5, 6)]
 
-    assert nearest_images(images, [(11.0, 0.0, 0.0)]) == [6, 7, 8]
-    assert nearest_images(images, [(-25.0, 0, 0), (-20, 0, 0)]) == [0, 1, 2]
-    assert nearest_images(images, []) == [4, 5, 6]
+    assert nearest_images(images, [(11.0, 0.0, 0.0)]) == [5, 6, 7, 8, 9]
+    assert nearest_images(images, [(-25.0, 0, 0), (-10, 0, 0)]) == [0, 1, 2, 3, 4, 5]
+    assert nearest_images(images, []) == [3, 4, 5, 6, 7]
 
 
 @given(order=st.permutations(range(5)))
