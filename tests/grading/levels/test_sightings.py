@@ -52,6 +52,15 @@ def test_what_only_one_of_five_images_shows_is_no_disc() -> None:
     assert heights(places(FIVE, looks)) == [0, 34, 68]
 
 
+def test_of_six_images_two_do_not_make_a_disc() -> None:
+    six = [*FIVE, sagittal(13.5, 5)]
+    looks = [found(image, range(3)) for image in six]
+    for number in (0, 5):
+        looks[number] = with_disc(six[number], looks[number], (0, -20, 85))
+
+    assert heights(places(six, looks)) == [0, 34, 68]
+
+
 def test_two_images_cannot_outvote_each_other() -> None:
     looks = [found(FIVE[1], range(3)), found(FIVE[2], range(2))]
 
