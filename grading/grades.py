@@ -200,7 +200,8 @@ class SliceGrade:
     region: Region
     grades: Mapping[Finding, Grading]
     level: Level | None = None
-    """None where the level was not determined. Nothing is guessed."""
+    """Of the disc that the slice passes through or lies beside; None where there is
+    none near or the level was not determined. Nothing is guessed."""
     through_disc: bool | None = None
     """True where the slice passes through a disc and its grades count for the level;
     None where that was not determined."""

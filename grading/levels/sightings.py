@@ -24,12 +24,15 @@ SAME_DISC_MM = 10.0
 20 to 40 mm apart."""
 OUTLIER_MM = 6.0
 """A sighting farther than this from the median of its disc is left out."""
-MIN_SIGHTINGS = 2
-"""What is seen on one of several images only is not there."""
+VOTES = 0.4
+"""What a smaller share of the images shows is not there, two images at least."""
 IMAGES_TO_VOTE = 3
 """With fewer images there is nobody to outvote a sighting."""
 NEAREST_IMAGES = 3
-"""A disc lies where the images nearest to the canal show it."""
+"""A disc lies where so many images nearest to the canal show it."""
+LOOKED_AT = 5
+"""Images around each place of the canal that are looked at, so that a disc missed on
+one is seen on others; they span some 20 mm, a vertebra 45."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def median(seen: Sequence[Vector]) -> Vector:
 def _least(found: Sequence[SagittalFound]) -> int:
     """Return how many images must show a thing, of those that show anything."""
     looked = sum(bool(one.discs) for one in found)
-    return MIN_SIGHTINGS if looked >= IMAGES_TO_VOTE else 1
+    return max(2, math.ceil(VOTES * looked)) if looked >= IMAGES_TO_VOTE else 1
 
 
 def _sightings(
@@ -187,6 +190,6 @@ def nearest_images(images: Sequence[ImageHeader], canal: Sequence[Vector]) -> li
         for where in canal
         for index in sorted(
             range(len(images)), key=lambda number: off_plane_mm(images[number], where)
-        )[:NEAREST_IMAGES]
+        )[:LOOKED_AT]
     }
     return sorted(chosen)

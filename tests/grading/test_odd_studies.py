@@ -113,7 +113,7 @@ def test_a_sagittal_series_that_cannot_be_read_is_said(grade: Grade) -> None:
 
     grades = grade([*axial(THROUGH_TWO_DISCS), *side], KnowingLocator())
 
-    assert "not used: unreadable: only 0 of 3 images" in verdict(grades).reason
+    assert "not used: unreadable: only 0 of 5 images" in verdict(grades).reason
 
 
 def test_no_canal_anywhere_is_said(grade: Grade) -> None:

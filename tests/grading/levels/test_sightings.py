@@ -52,6 +52,15 @@ def test_what_only_one_of_five_images_shows_is_no_disc() -> None:
     assert heights(places(FIVE, looks)) == [0, 34, 68]
 
 
+def test_of_six_images_two_do_not_make_a_disc() -> None:
+    six = [*FIVE, sagittal(13.5, 5)]
+    looks = [found(image, range(3)) for image in six]
+    for number in (0, 5):
+        looks[number] = with_disc(six[number], looks[number], (0, -20, 85))
+
+    assert heights(places(six, looks)) == [0, 34, 68]
+
+
 def test_two_images_cannot_outvote_each_other() -> None:
     looks = [found(FIVE[1], range(3)), found(FIVE[2], range(2))]
 
@@ -126,9 +135,9 @@ def test_a_disc_without_a_margin_on_any_image_has_none() -> None:
 def test_the_images_next_to_the_canal_are_looked_at() -> None:
     images = [sagittal(5.0 * number, number) for number in range(-5, 6)]
 
-    assert nearest_images(images, [(11.0, 0.0, 0.0)]) == [6, 7, 8]
-    assert nearest_images(images, [(-25.0, 0, 0), (-20, 0, 0)]) == [0, 1, 2]
-    assert nearest_images(images, []) == [4, 5, 6]
+    assert nearest_images(images, [(11.0, 0.0, 0.0)]) == [5, 6, 7, 8, 9]
+    assert nearest_images(images, [(-25.0, 0, 0), (-10, 0, 0)]) == [0, 1, 2, 3, 4, 5]
+    assert nearest_images(images, []) == [3, 4, 5, 6, 7]
 
 
 @given(order=st.permutations(range(5)))
