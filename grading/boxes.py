@@ -51,6 +51,15 @@ class Box:
             (self.first_column + self.last_column) / 2,
         )
 
+    def lies_within(self, rows: int, columns: int) -> bool:
+        """Tell whether no edge leaves an image of that size."""
+        return (
+            self.first_row >= -0.5
+            and self.first_column >= -0.5
+            and self.last_row <= rows - 0.5
+            and self.last_column <= columns - 0.5
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
@@ -137,8 +146,8 @@ def boxes_on(
     Raises
     ------
     BoxError
-        No image or several have the name, an image has two boxes, or the middle of
-        a box lies outside its image.
+        No image or several have the name, an image has two boxes, or a box
+        reaches outside its image.
     """
     known = tuple(images)
     placed: dict[SliceKey, Box] = {}
@@ -164,12 +173,11 @@ def _image_of(
             path, entry, f"{len(named)} images have this name; fill `series` as well"
         )
     (image,) = named
-    row, column = drawn.box.centre
-    if not (0 <= row < image.rows and 0 <= column < image.columns):
+    if not drawn.box.lies_within(image.rows, image.columns):
         raise BoxError(
             path,
             entry,
-            f"the middle of {drawn.box} lies outside its image of {image.rows} rows "
+            f"{drawn.box} reaches outside its image of {image.rows} rows "
             f"and {image.columns} columns; count pixels from 0 at the top left",
         )
     return image

@@ -112,7 +112,7 @@ def test_a_file_of_boxes_that_is_named_is_used_instead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"last_row": 200}, "entry 1: the middle of .* lies outside its image of 64"),
+        ({"last_row": 200}, "entry 1: .* reaches outside its image of 64"),
         ({"file": "1.dcm"}, "entry 1: no image is named 1.dcm frame 1"),
     ],
 )
