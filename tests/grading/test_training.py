@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import nn
+from torch.utils.data import WeightedRandomSampler
 
 from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
@@ -28,6 +30,7 @@ from grading.training.fit import (
     Progress,
     fit,
     mirrored_grades,
+    sampler_for,
     schedule,
 )
 from grading.training.recipe import Recipe, paper_recipe
@@ -118,6 +121,33 @@ def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> No
     assert found.min() >= 0
     assert found.max() <= 1
     assert not torch.equal(found[0], found[1])
+
+
+def test_augmentation_works_where_its_batch_lies() -> None:
+    # "meta" stands for any device but the CPU: mixing the two fails there as on a GPU.
+    batch = torch.empty(2, 1, 32, 32, device="meta")
+    grades = torch.empty(2, 5, dtype=torch.int64, device="meta")
+
+    found = augment(batch, Augmentation(coil=0.3))
+
+    assert found.slices.device == batch.device
+    assert mirrored_grades(grades, found.mirrored).device == batch.device
+
+
+def test_a_balanced_order_shows_rare_grades_more_often_and_ungraded_slices_not(
+    few: list[LabelledSlice],
+) -> None:
+    graded = [
+        replace(few[0], grades=(grade, None, None)) for grade in [Grade.GRADE_0] * 8
+    ]
+    rare = replace(few[0], grades=(Grade.GRADE_3, None, None))
+    ungraded = replace(few[0], grades=(None, Grade.GRADE_0, None))
+    slices = [*graded, rare, ungraded]
+
+    sampler = sampler_for(slices, Recipe(SPEC, balance=1.0))
+
+    assert isinstance(sampler, WeightedRandomSampler)
+    assert sampler.weights.tolist() == [1.0] * 8 + [8.0, 1.0]
 
 
 def test_the_learning_rate_rises_then_falls_almost_to_nothing() -> None:
