@@ -18,8 +18,10 @@ from torch.utils.data import WeightedRandomSampler
 
 from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
+from grading.card import Card, write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.landmarks.network import AXIAL_POINTS
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
@@ -44,6 +46,7 @@ from grading.training.samples import (
 from grading.training.score import score
 from grading.training.settle import settle_statistics
 from grading.training.starting import begin_from, start_from_file
+from grading.trust import SiteEvaluation
 
 SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
 FEW = PhantomSet(seed=3, split=Split.TRAINING, slices=4)
@@ -227,7 +230,10 @@ def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
     assert card.heads == (*HEADS, *SIDES)
     assert card.preprocessing == Preprocessing(54.0, 32)
     assert "--lessons FOLDER --epochs 1 --seed 1" in card.provenance.command
-    assert "of seed 1" in card.provenance.labelled_slices
+    learned = card.provenance.labelled_slices
+    assert "internal domain, balanced grades, seed 1: " in learned
+    # Those that lie there, not the 1600 that would be drawn without lessons.
+    assert learned.endswith(" of 1 patients")
     assert card.provenance.samples_seen > 8
 
 
@@ -302,11 +308,80 @@ def test_a_count_below_one_is_refused(patients: str) -> None:
         main(["train", "--out", "x", "--patients", patients])
 
 
+def _attested(card: Card) -> Card:
+    evaluation = SiteEvaluation(
+        person="A. Reader",
+        date="2026-11-29",
+        patients="made up",
+        weights_sha256=card.weights_sha256,
+        calibration_sha256=card.calibration_sha256,
+        slices=1,
+        figures={},
+    )
+    return replace(card, basis=Basis.SITE, evaluation=evaluation, disclaimer="")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--region-mm -5",
+        "--learning-rate 0",
+        "--balance 1.5",
+        "--minutes nan",
+        "--seed -1",
+        "--seed 900011",
+    ],
+)
+def test_a_number_that_makes_no_training_is_refused(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--out", "x", *option.split()])
+
+    assert option.split()[0] in capsys.readouterr().err
+
+
+def test_lessons_of_a_seed_that_measures_are_refused() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["lessons", "x", "--patients", "1", "--seed", "900011"])
+
+
+def test_a_training_learns_from_lessons_or_from_a_manifest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = main(["train", "--out", "x", "--lessons", "y", "--manifest", "z"])
+
+    assert status == 1
+    assert "learns from one of them" in capsys.readouterr().err
+
+
+def test_a_region_larger_than_what_is_kept_of_a_phantom_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = f"--out {tmp_path / 'b'} --lessons {tmp_path} --region-mm 90".split()
+
+    assert main(["train", *options]) == 1
+
+    assert "at most 76 mm" in capsys.readouterr().err
+
+
+def test_lessons_of_two_sets_never_share_a_folder(
+    lessons: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--patients", "2", "--validation", "1", "--seed", "2"]
+
+    assert main(["lessons", str(lessons), *options]) == 1
+
+    assert "internal domain, balanced grades, seed 1, not of" in capsys.readouterr().err
+    assert len(list((lessons / "training").glob("*.npz"))) == 1
+
+
 def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     trained: Path, lessons: Path, tmp_path: Path
 ) -> None:
     bundle, again = tmp_path / "bundle", tmp_path / "again"
     shutil.copytree(trained, bundle)
+    write_card(bundle, _attested(load_bundle(bundle).card))
     options = f"--lessons {lessons} --epochs 1 --batch 4".split()
 
     landmarks = ["landmarks", str(bundle), "--lessons", str(lessons), "--steps", "2"]
@@ -315,7 +390,11 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     assert main(["train", "--out", str(again), *start, *options]) == 0
 
     first, second = load_bundle(bundle), load_bundle(again)
+    # A site's word was about the weights of before.
+    assert (first.card.basis, first.card.evaluation) == (Basis.UNEVALUATED, None)
     assert first.card.landmarks is not None
+    assert first.card.landmarks.provenance.samples_seen == 2 * 2 * 2
+    assert set(first.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
     assert first.card.landmarks == second.card.landmarks
     assert locator_of(second, torch.device("cpu")) is not None
     for name, weights in first.landmarks.items():
@@ -361,11 +440,22 @@ def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
         begin_from(MultiTaskResNet("resnet50", HEADS), start.weights)
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.pth").write_text("no weights")
+@pytest.mark.parametrize("content", ["no weights", ""])
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "text.pth").write_text(content)
 
-    with pytest.raises(BundleError, match="is not a state dict"):
+    with pytest.raises(BundleError, match="is not a state dict") as refused:
         start_from_file(tmp_path / "text.pth")
+    assert "weights_only" not in str(refused.value)
+
+
+def test_a_checkpoint_around_a_state_dict_is_refused_with_its_cure(
+    tmp_path: Path,
+) -> None:
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "checkpoint.pth")
+
+    with pytest.raises(BundleError, match=r"save the `state_dict\(\)`"):
+        start_from_file(tmp_path / "checkpoint.pth")
 
 
 def test_a_mirrored_slice_teaches_each_root_its_own_grade() -> None:
