@@ -18,7 +18,7 @@ from torch.utils.data import WeightedRandomSampler
 
 from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
-from grading.card import Card, write_card
+from grading.card import write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
 from grading.landmarks.network import AXIAL_POINTS
@@ -46,7 +46,7 @@ from grading.training.samples import (
 from grading.training.score import score
 from grading.training.settle import settle_statistics
 from grading.training.starting import begin_from, start_from_file
-from grading.trust import SiteEvaluation
+from tests.grading.test_bundle import attested
 
 SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
 FEW = PhantomSet(seed=3, split=Split.TRAINING, slices=4)
@@ -308,19 +308,6 @@ def test_a_count_below_one_is_refused(patients: str) -> None:
         main(["train", "--out", "x", "--patients", patients])
 
 
-def _attested(card: Card) -> Card:
-    evaluation = SiteEvaluation(
-        person="A. Reader",
-        date="2026-11-29",
-        patients="made up",
-        weights_sha256=card.weights_sha256,
-        calibration_sha256=card.calibration_sha256,
-        slices=1,
-        figures={},
-    )
-    return replace(card, basis=Basis.SITE, evaluation=evaluation, disclaimer="")
-
-
 @pytest.mark.parametrize(
     "option",
     [
@@ -381,7 +368,7 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
 ) -> None:
     bundle, again = tmp_path / "bundle", tmp_path / "again"
     shutil.copytree(trained, bundle)
-    write_card(bundle, _attested(load_bundle(bundle).card))
+    write_card(bundle, attested(load_bundle(bundle).card))
     options = f"--lessons {lessons} --epochs 1 --batch 4".split()
 
     landmarks = ["landmarks", str(bundle), "--lessons", str(lessons), "--steps", "2"]
