@@ -110,6 +110,7 @@ def report_distances(locator: Locator, marked: Sequence[Marked], seed: int) -> N
     varied = [vary(one, rng) for one in marked for _ in range(VARIANTS)]
     print("| slices | what | median mm | 95 % | worst | over 8 mm | over 12 mm |")
     print("|---|---|---|---|---|---|---|")
+    single: list[str] = []
     for name, some in (("as they are", marked), ("variants", varied)):
         found = locator.axial([one.slice_ for one in some])
         ours = [
@@ -119,12 +120,17 @@ def report_distances(locator: Locator, marked: Sequence[Marked], seed: int) -> N
         guess = [_away_mm(one, _middle(one.slice_)) for one in some]
         for what, away in (("landmarks", ours), ("image centre", guess)):
             print(_line(name, what, np.array(away)))
-        spreads = np.array([one.spread_mm or math.inf for one in found])
+        spreads = np.array(
+            [math.inf if one.spread_mm is None else one.spread_mm for one in found]
+        )
         if name == "as they are":
-            for one, mm, spread in zip(some, ours, spreads, strict=True):
-                print(f"  {one.name}: {mm:.1f} mm, spread {spread:.1f} mm")
+            single = [
+                f"{one.name}: {mm:.1f} mm, spread {spread:.1f} mm"
+                for one, mm, spread in zip(some, ours, spreads, strict=True)
+            ]
         believed = np.array(ours)[spreads <= np.median(spreads) * 3]
         print(_line(name, "landmarks with less than 3 median spreads", believed))
+    print("", *single, sep="\n")
 
 
 def vary(marked: Marked, rng: np.random.Generator) -> Marked:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from grading.card import Card, WeightFile, read_card, write_card
+from grading.card import Card, WeightFile, check_place, read_card, write_card
 from grading.errors import BundleError
 from grading.grades import Basis, ModelIdentity
 from grading.landmarks.locator import HeatmapLocator
@@ -143,8 +143,10 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     Raises
     ------
     BundleError
-        The weights do not fit into the sizes that a bundle may have.
+        The weights do not fit into the sizes that a bundle may have, or something
+        else than a bundle lies there.
     """
+    check_place(folder)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -162,8 +164,12 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     written = replace(card, files=tuple(files), weights_sha256=every_file.hexdigest())
     write_card(partial, written)
     _check_sizes(files)
-    shutil.rmtree(folder, ignore_errors=True)
+    former = folder.with_name(folder.name + ".former")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        folder.rename(former)
     partial.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
     return read_card(folder)
 
 

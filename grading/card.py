@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from grading.errors import BundleError
@@ -93,6 +93,33 @@ class Card:
         }
         text = json.dumps(fitted, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_evaluation(card: Card) -> Card:
+    """Return the card of a bundle that is no longer the one its site has evaluated."""
+    basis = Basis.UNEVALUATED if card.basis is Basis.SITE else card.basis
+    return replace(card, basis=basis, evaluation=None, disclaimer="")
+
+
+def check_place(folder: Path) -> None:
+    """Check that a bundle may be written there, before the work of making one.
+
+    Raises
+    ------
+    BundleError
+        There is something of that name that is no bundle, or somebody stands in it.
+    """
+    if folder.resolve() == Path.cwd():
+        raise BundleError(
+            f"{folder} is the current folder, which a bundle cannot replace; name "
+            "another"
+        )
+    if not folder.exists() or (folder / CARD_NAME).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise BundleError(
+            f"{folder} is there and is no bundle; name a folder that is new or empty"
+        )
 
 
 def write_card(folder: Path, card: Card) -> None:

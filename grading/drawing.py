@@ -7,8 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+from grading.arguments import count, seed
 from grading.errors import UndrawableError
-from grading.learning import count
 from grading.phantom.ranges import Domain, Prevalence
 
 
@@ -45,7 +45,7 @@ def add_lessons(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--validation", type=count, default=24, metavar="N", help="more of them"
     )
-    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--seed", type=seed, default=1)
     verb.add_argument(
         "--domain", choices=[domain.value for domain in Domain], default="internal"
     )

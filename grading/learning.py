@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grading import own_data
+from grading.arguments import count, positive, seed, share
 from grading.errors import UsageError
 from grading.phantom.ranges import Domain, Prevalence
 
@@ -50,15 +51,17 @@ def add_train(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--recipe", choices=["best", "paper"], default="best")
     verb.add_argument("--epochs", type=count, metavar="N")
-    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--seed", type=seed, default=1)
     verb.add_argument("--backbone", metavar="NAME", help="resnet50 or resnet18")
     verb.add_argument("--batch", type=count, metavar="SLICES")
-    verb.add_argument("--learning-rate", type=float)
-    verb.add_argument("--balance", type=float, help="0 to 1: rare grades more often")
+    verb.add_argument("--learning-rate", type=positive)
+    verb.add_argument("--balance", type=share, help="0 to 1: rare grades more often")
     verb.add_argument("--grid", type=count, metavar="PIXELS")
-    verb.add_argument("--region-mm", type=float)
+    verb.add_argument("--region-mm", type=positive)
     verb.add_argument(
-        "--minutes", type=float, help="end the training after so long, schedule and all"
+        "--minutes",
+        type=positive,
+        help="end the training after so long, schedule and all",
     )
     verb.add_argument("--name", help="lumbar-phantom or lumbar-own if left out")
     verb.add_argument("--version", default="1")
@@ -71,10 +74,10 @@ def add_landmarks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--lessons", type=Path, required=True, metavar="FOLDER")
     verb.add_argument("--steps", type=count, default=6000, metavar="N")
     verb.add_argument("--batch", type=count, default=16, metavar="LOOKS")
-    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--seed", type=seed, default=1)
     verb.add_argument(
         "--minutes",
-        type=float,
+        type=positive,
         help="end each training after so long",
     )
 
@@ -109,16 +112,16 @@ def run_train(arguments: argparse.Namespace) -> str:
     Raises
     ------
     UsageError
-        No network has the backbone asked for.
+        No network has the backbone asked for, or manifest and lessons are both named.
     """
     from grading.bundle import load_bundle
     from grading.network import BACKBONES
     from grading.training.manifest import read_manifest
+    from grading.training.phantoms import Phantom
     from grading.training.starting import start_from_bundle, start_from_file
     from grading.training.train import (
         Labelled,
         Name,
-        Phantom,
         train_on_manifest,
         train_on_phantom,
     )
@@ -126,6 +129,8 @@ def run_train(arguments: argparse.Namespace) -> str:
     if arguments.backbone not in (None, *BACKBONES):
         known = " or ".join(BACKBONES)
         raise UsageError(f"--backbone {arguments.backbone}: must be {known}")
+    if arguments.manifest and arguments.lessons:
+        raise UsageError("--manifest and --lessons: a training learns from one of them")
     bundle = load_bundle(arguments.from_bundle) if arguments.from_bundle else None
     recipe = _recipe(arguments, bundle)
     start = start_from_bundle(bundle) if bundle else None
@@ -171,7 +176,10 @@ def run_landmarks(arguments: argparse.Namespace) -> str:
     card = train_landmarks(bundle, arguments.lessons, recipe, command)
     found = card.landmarks.errors_mm if card.landmarks else {}
     errors = ", ".join(f"{name} {value:.1f} mm" for name, value in found.items())
-    return f"landmarks written to {arguments.bundle}; median errors: {errors}"
+    return (
+        f"landmarks written to {arguments.bundle}; median errors: {errors}. Calibrate "
+        "and evaluate anew: regions lie elsewhere now."
+    )
 
 
 def _recipe(arguments: argparse.Namespace, bundle: Bundle | None) -> Recipe:
@@ -266,7 +274,13 @@ def add_trial(verb: argparse.ArgumentParser) -> None:
 
 
 def run_trial(arguments: argparse.Namespace) -> str:
-    """Grade whole phantom studies of a fixed set and say where things were found."""
+    """Grade whole phantom studies of a fixed set and say where things were found.
+
+    Raises
+    ------
+    UsageError
+        The folder of the table is not there.
+    """
     from tqdm import tqdm
 
     from grading.bundle import load_bundle, shipped_bundle_path
@@ -274,6 +288,8 @@ def run_trial(arguments: argparse.Namespace) -> str:
     from grading.phantom.sets import find_set
     from grading.training.trial import describe_placings, try_set, write_trial
 
+    if not arguments.out.parent.is_dir():
+        raise UsageError(f"--out {arguments.out}: make the folder first")
     bundle = load_bundle(arguments.bundle or shipped_bundle_path())
     studies = find_set(arguments.set)
     number = min(arguments.studies or studies.studies, studies.studies)
@@ -291,11 +307,3 @@ def run_trial(arguments: argparse.Namespace) -> str:
             f"grades and truth: {arguments.out}; next: lumbar-grading evaluate",
         )
     )
-
-
-def count(text: str) -> int:
-    """Read a number of at least one from the command line."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

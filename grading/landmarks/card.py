@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grading.fields import Fields
-from grading.landmarks.network import LandmarkSpec
+from grading.landmarks.network import AXIAL, SAGITTAL, LandmarkSpec
 from grading.provenance import Provenance, read_provenance
 
 
@@ -28,8 +28,8 @@ def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
     if fields is None:
         return None
     card = LandmarkCard(
-        axial=_spec("axial", fields),
-        sagittal=_spec("sagittal", fields),
+        axial=_spec("axial", fields, AXIAL),
+        sagittal=_spec("sagittal", fields, SAGITTAL),
         largest_spread_mm=fields.number("largest_spread_mm"),
         provenance=read_provenance(fields.fields("provenance")),
         errors_mm=fields.fields("errors_mm").numbers(),
@@ -42,7 +42,8 @@ def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
     return card
 
 
-def _spec(key: str, card: Fields) -> LandmarkSpec:
+def _spec(key: str, card: Fields, like: LandmarkSpec) -> LandmarkSpec:
+    """Read a network of any size that answers what networks of its plane answer."""
     fields = card.fields(key)
     try:
         spec = LandmarkSpec(
@@ -56,4 +57,11 @@ def _spec(key: str, card: Fields) -> LandmarkSpec:
     except ValueError as error:
         raise card.wrong(key, str(error), "a network that can be built") from error
     fields.end()
+    answers = (spec.points, spec.flags, spec.many)
+    if answers != (like.points, like.flags, like.many):
+        raise card.wrong(
+            key,
+            answers,
+            f"{like.points} points, {like.flags} flags, {like.many} of many places",
+        )
     return spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,10 +57,19 @@ def many_peaks(logits: torch.Tensor, least: float, apart: int) -> list[Peak]:
         key=lambda flat: -float(height.flatten()[flat]),
     )
     found = []
-    for flat in places:
+    for flat in _apart(places, height.shape[1], apart):
         peak = _near(height, flat)
         found.append(Peak(peak.row, peak.column, float(height.flatten()[flat])))
     return found
+
+
+def _apart(places: Sequence[int], columns: int, apart: int) -> list[int]:
+    """Leave out what lies near a place before it: equals of a flat top are one peak."""
+    kept: list[tuple[int, int]] = []
+    for row, column in (divmod(flat, columns) for flat in places):
+        if all(max(abs(row - r), abs(column - c)) > apart for r, c in kept):
+            kept.append((row, column))
+    return [row * columns + column for row, column in kept]
 
 
 def _near(mass: torch.Tensor, flat: int) -> Peak:

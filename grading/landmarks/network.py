@@ -6,6 +6,7 @@ service: `grading.preprocess.crop` cuts it out, `as_input` makes the two channel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +33,9 @@ class LandmarkSpec:
     Raises
     ------
     ValueError
-        The grid cannot be halved as often as the network does, or a width does not
-        divide into groups.
+        There are fewer than two widths or one does not divide into groups, the grid
+        cannot be halved as often as the network does, the size is not positive, or the
+        numbers of points, flags and places do not fit together.
     """
 
     size_mm: float
@@ -49,12 +51,20 @@ class LandmarkSpec:
     """The first so many heatmaps peak at any number of places, the others at one."""
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.size_mm) and self.size_mm > 0):
+            raise ValueError(f"size_mm is {self.size_mm}, not positive")
+        if len(self.widths) < 2:
+            raise ValueError(f"widths {self.widths} are fewer than two")
+        if self.points < 1 or self.flags < 0 or not 0 <= self.many <= self.points:
+            raise ValueError(
+                f"{self.points} points, {self.flags} flags, {self.many} of many places"
+            )
         halvings = len(self.widths) - 1
-        if self.grid_pixels % 2**halvings:
+        if self.grid_pixels < 1 or self.grid_pixels % 2**halvings:
             raise ValueError(
                 f"grid_pixels is {self.grid_pixels}, not divisible by {2**halvings}"
             )
-        if any(width % GROUPS for width in self.widths):
+        if any(width < 1 or width % GROUPS for width in self.widths):
             raise ValueError(f"widths {self.widths} are not multiples of {GROUPS}")
 
     @property

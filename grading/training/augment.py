@@ -55,8 +55,8 @@ def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
     batch
         (slices, 1, grid, grid) float32, 0 to 1.
     """
-    count = len(batch)
-    poses, mirrored = _poses(count, how)
+    count, device = len(batch), batch.device
+    poses, mirrored = _poses(count, how, device)
     turned = functional.grid_sample(
         batch,
         functional.affine_grid(poses, list(batch.shape), align_corners=False),
@@ -64,26 +64,29 @@ def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
         padding_mode="border",
         align_corners=False,
     )
-    bent = turned.clamp(0, 1) ** _uniform(count, *how.gamma)
+    bent = turned.clamp(0, 1) ** _uniform(count, *how.gamma, device)
     if how.coil:
         field = functional.interpolate(
-            torch.randn(count, 1, FIELD_KNOTS, FIELD_KNOTS),
+            torch.randn(count, 1, FIELD_KNOTS, FIELD_KNOTS, device=device),
             bent.shape[-2:],
             mode="bicubic",
             align_corners=True,
         )
-        bent = bent * torch.exp(field * _uniform(count, 0, how.coil))
-    noise = torch.randn_like(bent) * _uniform(count, 0, how.noise)
+        bent = bent * torch.exp(field * _uniform(count, 0, how.coil, device))
+    noise = torch.randn_like(bent) * _uniform(count, 0, how.noise, device)
     return Augmented((bent + noise).clamp(0, 1), mirrored)
 
 
-def _poses(count: int, how: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
+def _poses(
+    count: int, how: Augmentation, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (slices, 2, 3), rotation, scale and flip about the centre; who flips."""
-    angle = (torch.rand(count) * 2 - 1) * math.radians(how.rotation_deg)
-    scale = torch.empty(count).uniform_(*how.scale)
-    mirrored = (torch.rand(count) < 0.5) & how.flip
+    turn = torch.rand(count, device=device) * 2 - 1
+    angle = turn * math.radians(how.rotation_deg)
+    scale = torch.empty(count, device=device).uniform_(*how.scale)
+    mirrored = (torch.rand(count, device=device) < 0.5) & how.flip
     sign = 1.0 - 2.0 * mirrored.float()
-    poses = torch.zeros(count, 2, 3)
+    poses = torch.zeros(count, 2, 3, device=device)
     poses[:, 0, 0] = sign * scale * torch.cos(angle)
     poses[:, 0, 1] = -sign * scale * torch.sin(angle)
     poses[:, 1, 0] = scale * torch.sin(angle)
@@ -91,5 +94,5 @@ def _poses(count: int, how: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
     return poses, mirrored
 
 
-def _uniform(count: int, low: float, high: float) -> torch.Tensor:
-    return torch.empty(count, 1, 1, 1).uniform_(low, high)
+def _uniform(count: int, low: float, high: float, device: torch.device) -> torch.Tensor:
+    return torch.empty(count, 1, 1, 1, device=device).uniform_(low, high)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from grading.bundle import Bundle
-from grading.card import Card
+from grading.card import Card, without_evaluation
 from grading.evaluation.calibration import (
     GREATEST_TEMPERATURE,
     LEAST_TEMPERATURE,
@@ -21,7 +21,7 @@ from grading.evaluation.calibration import (
     threshold_for,
 )
 from grading.evaluation.delimited import CasesError
-from grading.grades import Basis, Finding
+from grading.grades import Finding
 from grading.training.manifest import Manifest, Part
 from grading.training.predict import Prediction, predictions
 from grading.trust import EVERY_GRADE, Threshold
@@ -92,10 +92,8 @@ def calibrated(card: Card, fitted: Mapping[Finding, Calibration]) -> Card:
             **card.thresholds,
             **{finding.value: one.threshold for finding, one in fitted.items()},
         },
-        basis=Basis.UNEVALUATED if card.basis is Basis.SITE else card.basis,
-        evaluation=None,
-        disclaimer="",
     )
+    fresh = without_evaluation(fresh)
     mark = f"{VERSION_MARK}{fresh.calibration_sha256[:HASH_DIGITS]}"
     return replace(fresh, version=without + mark)
 

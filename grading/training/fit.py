@@ -206,7 +206,7 @@ def fit(
     training = DataLoader(
         Regions(slices, spec, recipe.shift_mm),
         batch_size=recipe.batch_slices,
-        sampler=_sampler(slices, recipe),
+        sampler=sampler_for(slices, recipe),
         drop_last=len(slices) > recipe.batch_slices,
     )
     validating = DataLoader(Regions(validation, spec), batch_size=recipe.batch_slices)
@@ -237,14 +237,18 @@ def heads_for(slices: Sequence[LabelledSlice]) -> tuple[Head, ...]:
     return (*HEADS, *SIDES) if sided else HEADS
 
 
-def _sampler(slices: Sequence[LabelledSlice], recipe: Recipe) -> Sampler[int]:
+def sampler_for(slices: Sequence[LabelledSlice], recipe: Recipe) -> Sampler[int]:
     """Return the order of a training: at random, rare grades more often."""
     if not recipe.balance:
         return RandomSampler(slices)
     weights = torch.ones(len(slices), dtype=torch.float64)
     for column in zip(*(one.grades for one in slices), strict=True):
-        counts = Counter(column)
-        rarity = [max(counts.values()) / counts[grade] for grade in column]
+        # What nobody graded is no rare grade.
+        counts = Counter(grade for grade in column if grade is not None)
+        rarity = [
+            1.0 if grade is None else max(counts.values()) / counts[grade]
+            for grade in column
+        ]
         weights = torch.maximum(weights, torch.tensor(rarity, dtype=torch.float64))
     weights = weights**recipe.balance
     return WeightedRandomSampler(weights.tolist(), len(slices))

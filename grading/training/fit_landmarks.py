@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,12 +95,26 @@ class LandmarkFitting(LightningModule):
     def __init__(self, spec: LandmarkSpec, recipe: LandmarkRecipe) -> None:
         super().__init__()
         self.network = LandmarkNetwork(spec)
-        self.errors_mm: dict[str, float] = {}
+        self.looks_seen = 0
+        self._medians_mm: dict[int, float] = {}
         self._spec = spec
         self._recipe = recipe
         self._started = time.monotonic()
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._validated: list[torch.Tensor] = []
+
+    def errors_mm(self, names: Sequence[str]) -> dict[str, float]:
+        """Return the median error on the validation images of each single point.
+
+        A point that none of them shows, and places of which there are many, have none.
+
+        Parameters
+        ----------
+        names
+            Of all heatmaps, in order.
+        """
+        single = names[self._spec.many :]
+        return {single[i]: median for i, median in self._medians_mm.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam with decoupled weight decay."""
@@ -131,6 +145,7 @@ class LandmarkFitting(LightningModule):
         looks = disturbed(batch, self._spec, self._recipe.disturbance, self._generator)
         heatmaps, flags = self.network(as_input(looks.pixels, self._spec.pitch_mm))
         loss = landmark_loss(heatmaps, flags, looks, self._spec)
+        self.looks_seen += len(batch)
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
@@ -154,7 +169,7 @@ class LandmarkFitting(LightningModule):
             if len(known):
                 median = float(known.median())
                 worst = float(known.quantile(0.95))
-                self.errors_mm[f"point_{i}"] = median
+                self._medians_mm[i] = median
                 self.log(f"p{i}_median_mm", median, prog_bar=True)
                 self.log(f"p{i}_95_mm", worst, prog_bar=True)
 
@@ -229,14 +244,13 @@ def fit_landmarks(
     spec: LandmarkSpec,
     recipe: LandmarkRecipe,
     log_folder: Path,
-    keep: Callable[[LandmarkNetwork], None],
-) -> dict[str, float]:
-    """Train a landmark network from random weights.
+) -> LandmarkFitting:
+    """Train a landmark network from random weights, on the CPU, and measure it.
 
-    Returns
-    -------
-    dict
-        Median error of each single point on the validation images, in mm.
+    Parameters
+    ----------
+    log_folder
+        Receives ``metrics.csv``.
     """
     seed_everything(recipe.seed, workers=True, verbose=False)
     fitting = LandmarkFitting(spec, recipe)
@@ -266,5 +280,4 @@ def fit_landmarks(
         )
         trainer.fit(fitting, training, validating)
         trainer.validate(fitting, validating, verbose=False)
-    keep(fitting.network)
-    return dict(fitting.errors_mm)
+    return fitting

@@ -16,7 +16,16 @@ from grading.bundle import Bundle
 from grading.errors import BundleError
 from grading.network import MultiTaskResNet
 
-UNREADABLE = (OSError, RuntimeError, ValueError, SafetensorError, UnpicklingError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    SafetensorError,
+    UnpicklingError,
+)
+"""What torch and safetensors raise at a file that is empty, cut off or foreign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +58,27 @@ def start_from_file(path: Path) -> Start:
     """
     try:
         if path.suffix == ".safetensors":
-            weights: Mapping[str, torch.Tensor] = load_file(path)
+            found: object = load_file(path)
         else:
             # Nothing but tensors is unpickled.
-            weights = torch.load(path, map_location="cpu", weights_only=True)
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
+        # Not torch's own words: they advise to unpickle whatever the file holds.
+        reason = isinstance(error, OSError) and error.strerror
         raise BundleError(
-            f"{path} is not a state dict ({error}); save it with torch.save or as "
-            "safetensors"
+            f"{path} is not a state dict ({reason or type(error).__name__}); save it "
+            "with torch.save or as safetensors"
         ) from error
-    if not isinstance(weights, Mapping):
-        raise BundleError(f"{path} holds a {type(weights).__name__}, not a state dict")
+    if not isinstance(found, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor)
+        for name, tensor in found.items()
+    ):
+        raise BundleError(
+            f"{path} holds more or other than tensors by name; save the `state_dict()` "
+            "of the network alone"
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Start(weights, f"a ResNet's weights, file sha256 {digest}")
+    return Start(dict(found), f"a ResNet's weights, file sha256 {digest}")
 
 
 def begin_from(network: MultiTaskResNet, start: Mapping[str, torch.Tensor]) -> None:

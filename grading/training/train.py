@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,34 +12,29 @@ import torch
 from tqdm import tqdm
 
 from grading.bundle import save_bundle
-from grading.card import Card
-from grading.errors import BundleError, UsageError
+from grading.card import Card, check_place
+from grading.errors import BundleError
 from grading.evaluation.delimited import CasesError
 from grading.fields import Scalar
 from grading.grades import Basis
 from grading.network import MultiTaskResNet
-from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
 from grading.training.fit import HEADS, Progress, fit, heads_for
 from grading.training.images import training_slices
-from grading.training.lessons.draw import PatientSet, draw_patients
-from grading.training.lessons.keep import read_patients
-from grading.training.lessons.lesson import PatientLesson
 from grading.training.manifest import (
     Manifest,
     Origin,
     Part,
     sha256_of,
 )
+from grading.training.phantoms import Phantom, check_room, slices_to_learn
 from grading.training.recipe import Recipe
-from grading.training.samples import LabelledSlice, from_lesson
+from grading.training.samples import LabelledSlice
 from grading.training.starting import Start
 
 VALIDATION_SLICES = 400
 """Enough to see a macro-F1 move by 0.03; validated every few minutes on a CPU."""
-VALIDATION_PATIENTS = 24
-"""Drawn for validation where no lessons are kept: some 500 slices through discs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +61,6 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Phantom:
-    """Patients to learn from: kept on disk, or drawn now."""
-
-    patients: int
-    seed: int
-    workers: int = 1
-    lessons: Path | None = None
-    """A folder that `lumbar-grading lessons` wrote; patients are drawn where None."""
-
-    def kept(self, split: Split) -> Path | None:
-        """Return the folder of one split's lessons."""
-        return self.lessons / split.name.lower() if self.lessons else None
-
-    def to_draw(self, split: Split) -> PatientSet:
-        """Return which patients one split has."""
-        few = min(self.patients, VALIDATION_PATIENTS)
-        count = self.patients if split is Split.TRAINING else few
-        return PatientSet(self.seed, split, count)
-
-
-@dataclass(frozen=True, slots=True)
 class Labelled:
     """A manifest and the file that it was read from."""
 
@@ -106,21 +80,23 @@ def train_on_phantom(
     Raises
     ------
     BundleError
-        The weights do not fit into a bundle, or those to start from are of another
-        network or another preprocessing.
+        The weights do not fit into a bundle, something else lies in its place, or the
+        weights to start from are of another network or another preprocessing.
     UsageError
-        A folder of lessons holds none.
+        A folder of lessons holds none, or the region is larger than what is kept of
+        a phantom's slice.
     """
+    check_place(folder)
     _check_start(start, recipe)
-    training = slices_to_learn(phantom, Split.TRAINING)
-    validation = slices_to_learn(phantom, Split.VALIDATION)
+    check_room(recipe)
+    training, patients = slices_to_learn(phantom, Split.TRAINING)
+    validation, _ = slices_to_learn(phantom, Split.VALIDATION)
     lessons = Lessons(
         training,
         validation[:: max(1, len(validation) // VALIDATION_SLICES)],
         words=(
-            f"phantom {GENERATOR_VERSION}, internal domain, balanced grades: "
-            f"{len(training)} slices through discs of {phantom.patients} patients of "
-            f"seed {phantom.seed}"
+            f"{phantom.words}: {len(training)} slices through discs of {patients} "
+            "patients"
         ),
         basis=_basis(Origin.PHANTOM, start),
         start=start,
@@ -140,11 +116,12 @@ def train_on_manifest(
     Raises
     ------
     BundleError
-        The weights do not fit into a bundle, or those to start from are of another
-        network or another preprocessing.
+        The weights do not fit into a bundle, something else lies in its place, or the
+        weights to start from are of another network or another preprocessing.
     CasesError
         Training or validation part are empty, or an image cannot be read.
     """
+    check_place(folder)
     _check_start(start, recipe)
     training = _read(labelled, Part.TRAINING, recipe, recipe.shift_mm)
     validation = _read(labelled, Part.VALIDATION, recipe)
@@ -270,29 +247,10 @@ def hardware() -> str:
     """Say what trained, without saying which machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
+    return processor()
+
+
+def processor() -> str:
+    """Say which kind of CPU trained."""
     threads = torch.get_num_threads()
     return f"{platform.machine()} CPU, {threads} of {os.cpu_count()} cores"
-
-
-def slices_to_learn(phantom: Phantom, split: Split) -> list[LabelledSlice]:
-    """Read or draw a set's slices that pass through a disc."""
-    kept = phantom.kept(split)
-    if kept:
-        patients: Iterable[PatientLesson] = read_patients(kept)
-        total = None
-    else:
-        drawn = phantom.to_draw(split)
-        patients = draw_patients(drawn, phantom.workers)
-        total = drawn.patients
-    bar = tqdm(patients, total=total, desc=f"{split.name.lower()} patients")
-    slices = [
-        labelled
-        for patient in bar
-        for labelled in map(from_lesson, patient.axial)
-        if labelled is not None
-    ]
-    if not slices:
-        raise UsageError(
-            f"{kept} holds no lesson: write some with `lumbar-grading lessons`"
-        )
-    return slices

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -12,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from grading.bundle import Bundle, landmark_weights, save_bundle
-from grading.card import Card
+from grading.card import Card, without_evaluation
 from grading.errors import UsageError
 from grading.fields import Scalar
 from grading.landmarks.card import LandmarkCard
@@ -21,16 +20,13 @@ from grading.landmarks.network import (
     AXIAL_POINTS,
     SAGITTAL,
     SAGITTAL_POINTS,
-    LandmarkNetwork,
-    LandmarkSpec,
 )
-from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
 from grading.training.fit_landmarks import LandmarkRecipe, fit_landmarks
-from grading.training.lessons.keep import read_patients
+from grading.training.lessons.keep import read_patients, set_of
 from grading.training.looks import Disturbance, Kept, keep_axial, keep_sagittal
-from grading.training.train import hardware
+from grading.training.train import processor
 
 SAGITTAL_DISTURBANCE = Disturbance(
     rotation_deg=12.0, scale=(0.85, 1.2), shift_mm=30.0, flip=False
@@ -86,23 +82,20 @@ def train_landmarks(
     validation = read_known(lessons, Split.VALIDATION)
     started = monotonic()
     log = bundle.path.with_name(bundle.path.name + ".log")
-    axial, axial_mm = _train(
-        AXIAL, training.axial, validation.axial, recipe, log / "axial"
+    axial = fit_landmarks(
+        training.axial, validation.axial, AXIAL, recipe, log / "axial"
     )
     sagittal_recipe = replace(recipe, disturbance=SAGITTAL_DISTURBANCE)
-    sagittal, sagittal_mm = _train(
-        SAGITTAL,
+    sagittal = fit_landmarks(
         training.sagittal,
         validation.sagittal,
+        SAGITTAL,
         sagittal_recipe,
         log / "sagittal",
     )
-    errors_mm = {
-        **dict(zip(AXIAL_POINTS, axial_mm.values(), strict=True)),
-        SAGITTAL_POINTS[-1]: sagittal_mm["point_0"],
-    }
+    errors_mm = axial.errors_mm(AXIAL_POINTS) | sagittal.errors_mm(SAGITTAL_POINTS)
     words = (
-        f"phantom {GENERATOR_VERSION}, internal domain: {len(training.axial)} axial "
+        f"{set_of(lessons / Split.TRAINING.name.lower())}: {len(training.axial)} axial "
         f"and {len(training.sagittal)} sagittal images of {training.patients} patients"
     )
     landmarks = LandmarkCard(
@@ -112,29 +105,17 @@ def train_landmarks(
         provenance=Provenance(
             command=command,
             labelled_slices=words,
-            hardware=hardware(),
+            hardware=processor(),
             software=f"Python {platform.python_version()}, torch {torch.__version__}",
             seconds=round(monotonic() - started, 1),
-            samples_seen=2 * recipe.steps * recipe.batch_looks,
+            samples_seen=axial.looks_seen + sagittal.looks_seen,
             recipe=_described(recipe),
         ),
         errors_mm=errors_mm,
     )
-    card = replace(bundle.card, landmarks=landmarks, evaluation=None)
-    weights = {**bundle.state_dict, **landmark_weights(axial, sagittal)}
+    card = replace(without_evaluation(bundle.card), landmarks=landmarks)
+    weights = {**bundle.state_dict, **landmark_weights(axial.network, sagittal.network)}
     return save_bundle(bundle.path, weights, card)
-
-
-def _train(
-    spec: LandmarkSpec,
-    training: Sequence[Kept],
-    validation: Sequence[Kept],
-    recipe: LandmarkRecipe,
-    log: Path,
-) -> tuple[LandmarkNetwork, dict[str, float]]:
-    found: list[LandmarkNetwork] = []
-    errors_mm = fit_landmarks(training, validation, spec, recipe, log, found.append)
-    return found[0], errors_mm
 
 
 def _described(recipe: LandmarkRecipe) -> dict[str, Scalar]:

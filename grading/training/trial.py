@@ -164,10 +164,14 @@ def compare(examined: Examined, grades: StudyGrades) -> StudyTrial:
     placings = []
     for image in truth.images:
         place = (image.sop_instance_uid, image.frame)
-        graded = found.get(place)
         if image.role is not Role.AXIAL_T2 or not image.through_disc:
             continue
-        if graded is None or image.level is None or image.measured is None:
+        if image.level is None or image.measured is None:
+            continue
+        graded = found.get(place)
+        if graded is None:
+            # Nothing was found on a slice that was not graded: that is a miss.
+            placings.append(Placing(None, None, image.level))
             continue
         sac_mm = _sac_mm(image, graded, examined.spacings_mm[place])
         placings.append(Placing(sac_mm, graded.level, image.level))

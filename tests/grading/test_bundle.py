@@ -18,7 +18,7 @@ from grading.bundle import (
     save_bundle,
     shipped_bundle_path,
 )
-from grading.card import Card, Result, read_card, write_card
+from grading.card import Card, Result, check_place, read_card, write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding
 from grading.network import Head, MultiTaskResNet
@@ -114,6 +114,22 @@ def test_weights_lie_in_files_of_at_most_16_megabytes(folder: Path) -> None:
 
     assert len(sizes) > 1
     assert max(sizes) <= LARGEST_FILE_BYTES
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(
+    tmp_path: Path, network: MultiTaskResNet
+) -> None:
+    (tmp_path / "notes.txt").write_text("of years")
+
+    with pytest.raises(BundleError, match="is there and is no bundle"):
+        save_bundle(tmp_path, network.state_dict(), a_card())
+
+    assert (tmp_path / "notes.txt").read_text() == "of years"
+
+
+def test_the_current_folder_is_never_replaced() -> None:
+    with pytest.raises(BundleError, match="the current folder"):
+        check_place(Path())
 
 
 def test_a_card_comes_back_as_it_was_written(folder: Path) -> None:

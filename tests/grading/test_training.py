@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import nn
+from torch.utils.data import WeightedRandomSampler
 
 from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
+from grading.card import write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.landmarks.network import AXIAL_POINTS
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
@@ -28,6 +32,7 @@ from grading.training.fit import (
     Progress,
     fit,
     mirrored_grades,
+    sampler_for,
     schedule,
 )
 from grading.training.recipe import Recipe, paper_recipe
@@ -41,6 +46,7 @@ from grading.training.samples import (
 from grading.training.score import score
 from grading.training.settle import settle_statistics
 from grading.training.starting import begin_from, start_from_file
+from tests.grading.test_bundle import attested
 
 SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
 FEW = PhantomSet(seed=3, split=Split.TRAINING, slices=4)
@@ -120,6 +126,33 @@ def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> No
     assert not torch.equal(found[0], found[1])
 
 
+def test_augmentation_works_where_its_batch_lies() -> None:
+    # "meta" stands for any device but the CPU: mixing the two fails there as on a GPU.
+    batch = torch.empty(2, 1, 32, 32, device="meta")
+    grades = torch.empty(2, 5, dtype=torch.int64, device="meta")
+
+    found = augment(batch, Augmentation(coil=0.3))
+
+    assert found.slices.device == batch.device
+    assert mirrored_grades(grades, found.mirrored).device == batch.device
+
+
+def test_a_balanced_order_shows_rare_grades_more_often_and_ungraded_slices_not(
+    few: list[LabelledSlice],
+) -> None:
+    graded = [
+        replace(few[0], grades=(grade, None, None)) for grade in [Grade.GRADE_0] * 8
+    ]
+    rare = replace(few[0], grades=(Grade.GRADE_3, None, None))
+    ungraded = replace(few[0], grades=(None, Grade.GRADE_0, None))
+    slices = [*graded, rare, ungraded]
+
+    sampler = sampler_for(slices, Recipe(SPEC, balance=1.0))
+
+    assert isinstance(sampler, WeightedRandomSampler)
+    assert sampler.weights.tolist() == [1.0] * 8 + [8.0, 1.0]
+
+
 def test_the_learning_rate_rises_then_falls_almost_to_nothing() -> None:
     rates = [schedule(share) for share in np.linspace(0, 1, 101)]
 
@@ -197,7 +230,10 @@ def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
     assert card.heads == (*HEADS, *SIDES)
     assert card.preprocessing == Preprocessing(54.0, 32)
     assert "--lessons FOLDER --epochs 1 --seed 1" in card.provenance.command
-    assert "of seed 1" in card.provenance.labelled_slices
+    learned = card.provenance.labelled_slices
+    assert "internal domain, balanced grades, seed 1: " in learned
+    # Those that lie there, not the 1600 that would be drawn without lessons.
+    assert learned.endswith(" of 1 patients")
     assert card.provenance.samples_seen > 8
 
 
@@ -272,11 +308,67 @@ def test_a_count_below_one_is_refused(patients: str) -> None:
         main(["train", "--out", "x", "--patients", patients])
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--region-mm -5",
+        "--learning-rate 0",
+        "--balance 1.5",
+        "--minutes nan",
+        "--seed -1",
+        "--seed 900011",
+    ],
+)
+def test_a_number_that_makes_no_training_is_refused(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--out", "x", *option.split()])
+
+    assert option.split()[0] in capsys.readouterr().err
+
+
+def test_lessons_of_a_seed_that_measures_are_refused() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["lessons", "x", "--patients", "1", "--seed", "900011"])
+
+
+def test_a_training_learns_from_lessons_or_from_a_manifest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = main(["train", "--out", "x", "--lessons", "y", "--manifest", "z"])
+
+    assert status == 1
+    assert "learns from one of them" in capsys.readouterr().err
+
+
+def test_a_region_larger_than_what_is_kept_of_a_phantom_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = f"--out {tmp_path / 'b'} --lessons {tmp_path} --region-mm 90".split()
+
+    assert main(["train", *options]) == 1
+
+    assert "at most 76 mm" in capsys.readouterr().err
+
+
+def test_lessons_of_two_sets_never_share_a_folder(
+    lessons: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--patients", "2", "--validation", "1", "--seed", "2"]
+
+    assert main(["lessons", str(lessons), *options]) == 1
+
+    assert "internal domain, balanced grades, seed 1, not of" in capsys.readouterr().err
+    assert len(list((lessons / "training").glob("*.npz"))) == 1
+
+
 def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     trained: Path, lessons: Path, tmp_path: Path
 ) -> None:
     bundle, again = tmp_path / "bundle", tmp_path / "again"
     shutil.copytree(trained, bundle)
+    write_card(bundle, attested(load_bundle(bundle).card))
     options = f"--lessons {lessons} --epochs 1 --batch 4".split()
 
     landmarks = ["landmarks", str(bundle), "--lessons", str(lessons), "--steps", "2"]
@@ -285,7 +377,11 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     assert main(["train", "--out", str(again), *start, *options]) == 0
 
     first, second = load_bundle(bundle), load_bundle(again)
+    # A site's word was about the weights of before.
+    assert (first.card.basis, first.card.evaluation) == (Basis.UNEVALUATED, None)
     assert first.card.landmarks is not None
+    assert first.card.landmarks.provenance.samples_seen == 2 * 2 * 2
+    assert set(first.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
     assert first.card.landmarks == second.card.landmarks
     assert locator_of(second, torch.device("cpu")) is not None
     for name, weights in first.landmarks.items():
@@ -331,11 +427,22 @@ def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
         begin_from(MultiTaskResNet("resnet50", HEADS), start.weights)
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.pth").write_text("no weights")
+@pytest.mark.parametrize("content", ["no weights", ""])
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "text.pth").write_text(content)
 
-    with pytest.raises(BundleError, match="is not a state dict"):
+    with pytest.raises(BundleError, match="is not a state dict") as refused:
         start_from_file(tmp_path / "text.pth")
+    assert "weights_only" not in str(refused.value)
+
+
+def test_a_checkpoint_around_a_state_dict_is_refused_with_its_cure(
+    tmp_path: Path,
+) -> None:
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "checkpoint.pth")
+
+    with pytest.raises(BundleError, match=r"save the `state_dict\(\)`"):
+        start_from_file(tmp_path / "checkpoint.pth")
 
 
 def test_a_mirrored_slice_teaches_each_root_its_own_grade() -> None:

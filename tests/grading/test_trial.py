@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 
+from grading.__main__ import main
 from grading.evaluation.case_file import read_cases
 from grading.grader import Grader
 from grading.grades import Level
@@ -15,6 +18,7 @@ from grading.phantom.studies.truth import as_json
 from grading.training.trial import (
     Examined,
     Placing,
+    compare,
     describe_placings,
     examine,
     grade_examined,
@@ -64,6 +68,33 @@ def test_the_table_of_a_trial_is_one_that_evaluate_takes(
     levels = len({placing.true_level for placing in trial.placings})
     assert (~cases.about_level).sum() == 3 * slices
     assert cases.about_level.sum() == 3 * levels
+
+
+def test_a_slice_that_was_not_graded_counts_as_not_found(
+    examined: Examined, grader: Grader
+) -> None:
+    datasets = [pydicom.dcmread(BytesIO(content)) for content in examined.files]
+    grades = grader.grade(datasets)
+    lost = next(one for one in grades.slices if one.through_disc)
+    fewer = replace(
+        grades, slices=tuple(one for one in grades.slices if one is not lost)
+    )
+
+    whole, part = compare(examined, grades), compare(examined, fewer)
+
+    assert len(part.placings) == len(whole.placings)
+    assert [one.sac_mm for one in part.placings].count(None) == 1
+    assert len(part.rows) == len(whole.rows) - 3
+
+
+def test_a_table_that_has_nowhere_to_go_is_refused_before_anything_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "nowhere" / "cases.csv"
+
+    assert main(["trial", "--set", "validation", "--out", str(out)]) == 1
+
+    assert "make the folder first" in capsys.readouterr().err
 
 
 def test_a_study_without_anything_to_grade_says_why(

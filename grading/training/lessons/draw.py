@@ -61,6 +61,11 @@ class PatientSet:
     domain: Domain = Domain.INTERNAL
     prevalence: Prevalence = Prevalence.BALANCED
 
+    @property
+    def words(self) -> str:
+        """What tells the set from another, whatever the number of its patients."""
+        return f"{self.domain} domain, {self.prevalence} grades, seed {self.seed}"
+
 
 def draw_patients(patients: PatientSet, workers: int) -> Iterator[PatientLesson]:
     """Draw a set's patients in order, on several processes."""

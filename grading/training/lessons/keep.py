@@ -1,6 +1,7 @@
 """Keep drawn lessons on disk, so that one drawing serves several trainings.
 
-One ``.npz`` per patient, without pickles: images as arrays, the rest as JSON.
+One ``.npz`` per patient, without pickles: images as arrays, the rest as JSON. A file
+beside them says of which set the patients are.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
 
+from grading.errors import UsageError
 from grading.grades import AxialMarks, Grade, PixelPoint, Side
+from grading.phantom.ranges import GENERATOR_VERSION
 from grading.training.lessons.draw import PatientSet, draw_patient
 from grading.training.lessons.lesson import (
     AxialLesson,
@@ -25,6 +29,12 @@ from grading.training.lessons.lesson import (
 )
 
 Json = dict[str, Any]
+
+SET_NAME = "set.txt"
+NOT_NOTED = "a set that was not noted"
+"""Stands for the set of a folder without `SET_NAME`."""
+UNREADABLE = (OSError, EOFError, BadZipFile, LookupError, TypeError, ValueError)
+"""What NumPy and this module raise at a file that is cut off or something else."""
 
 
 def write_patient(folder: Path, patient: PatientLesson) -> Path:
@@ -46,8 +56,15 @@ def write_patient(folder: Path, patient: PatientLesson) -> Path:
 
 
 def draw_to(folder: Path, patients: PatientSet, workers: int) -> int:
-    """Draw what a folder does not hold yet and return how many that were."""
+    """Draw what a folder does not hold yet and return how many that were.
+
+    Raises
+    ------
+    UsageError
+        The folder holds patients of another set.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _note_set(folder, f"phantom {GENERATOR_VERSION}, {patients.words}")
     missing = [
         number
         for number in range(patients.patients)
@@ -59,6 +76,24 @@ def draw_to(folder: Path, patients: PatientSet, workers: int) -> int:
         for _ in tqdm(drawn, total=len(missing), desc=str(patients.split.name).lower()):
             pass
     return len(missing)
+
+
+def set_of(folder: Path) -> str:
+    """Return of which set the patients of a folder are, in words for a card."""
+    path = folder / SET_NAME
+    return path.read_text("utf-8").strip() if path.exists() else NOT_NOTED
+
+
+def _note_set(folder: Path, words: str) -> None:
+    """Write down of which set a folder is, or refuse one that is of another."""
+    noted = set_of(folder)
+    if noted not in (words, NOT_NOTED):
+        raise UsageError(
+            f"{folder} holds patients of {noted}, not of {words}; name another folder"
+        )
+    partial = (folder / SET_NAME).with_suffix(".partial")
+    partial.write_text(words + "\n", "utf-8")
+    partial.replace(folder / SET_NAME)
 
 
 def _draw_one(folder: Path, patients: PatientSet, number: int) -> None:
@@ -76,8 +111,25 @@ def read_patients(folder: Path) -> Iterator[PatientLesson]:
 
 
 def read_patient(path: Path) -> PatientLesson:
-    """Read one patient's file."""
-    with np.load(path, allow_pickle=False) as file:
+    """Read one patient's file.
+
+    Raises
+    ------
+    UsageError
+        It is damaged, or of another version.
+    """
+    try:
+        return _read(path)
+    except UNREADABLE as error:
+        raise UsageError(
+            f"{path} is no lesson ({type(error).__name__}); delete it and run "
+            "`lumbar-grading lessons` again"
+        ) from error
+
+
+def _read(path: Path) -> PatientLesson:
+    # NumPy would leave a file open that it cannot read.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         truth = json.loads(file["truth"].tobytes())
         return PatientLesson(
             truth["number"],

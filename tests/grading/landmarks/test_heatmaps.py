@@ -49,6 +49,15 @@ def test_many_peaks_come_highest_first_and_low_ones_not_at_all() -> None:
     assert found[0].height > found[1].height
 
 
+def test_a_flat_top_is_one_peak() -> None:
+    # A sigmoid of more than 17 is 1 in float32, wherever the hill's top really is.
+    logits = 60 * hill(40, 40, width=6.0) - 30
+
+    found = many_peaks(logits, least=0.3, apart=6)
+
+    assert len(found) == 1
+
+
 def test_of_two_peaks_too_near_each_other_the_higher_stays() -> None:
     heights = torch.maximum(0.9 * hill(30, 40), 0.7 * hill(40, 40, width=1.5))
 

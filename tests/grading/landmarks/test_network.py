@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 
@@ -38,6 +41,23 @@ def test_the_second_channel_evens_out_a_coil_that_is_brighter_on_one_side() -> N
 def test_a_grid_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ValueError, match="not divisible by 4"):
         LandmarkSpec(100.0, 30, (8, 8, 8), 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"size_mm": 0.0}, "not positive"),
+        ({"widths": (8,)}, "fewer than two"),
+        ({"grid_pixels": 0}, "not divisible"),
+        ({"points": 0}, "0 points"),
+        ({"many": 9}, "9 of many places"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused(
+    change: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        replace(SAGITTAL, **change)
 
 
 def test_widths_that_groups_do_not_divide_are_refused() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grading.errors import UsageError
 from grading.grades import Finding, Grade, Side
 from grading.phantom.slices import Split
 from grading.training.lessons.draw import PatientSet, draw_patient
@@ -62,6 +63,16 @@ def test_sagittal_discs_go_down_to_the_sacrum(patient: PatientLesson) -> None:
         assert rows == sorted(rows)
         assert lesson.sacrum.row > rows[-1]
         assert len(rows) >= 6
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
+def test_a_damaged_lesson_is_named_with_its_cure(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "patient-000000.npz").write_bytes(content)
+
+    with pytest.raises(UsageError, match="delete it and run"):
+        read_patient(tmp_path / "patient-000000.npz")
 
 
 def test_what_is_kept_reads_back_equal(patient: PatientLesson, tmp_path: Path) -> None:
