@@ -54,7 +54,9 @@ from grading.grades import (
 MAX_TILES = 8
 """As many as stay legible; the lumbar spine has five discs."""
 MAX_REMARK_LINES = 7
-MARKS_REMARK = "Square: what was analysed. Pale line: the intra-facet line, between the facet joints."
+MARKS_REMARK = (
+    "Square: what was analysed. Pale line: the intra-facet line between the facets."
+)
 WORST_REMARK = "Max: the highest grade of a single slice."
 MARGIN = 20.0
 WIDTH = SIDE_PIXELS - 2 * MARGIN
