@@ -6,7 +6,7 @@ PYTHON ?= python3
 PREFIX ?= /opt/lumbar-node
 bin := $(VENV)/bin
 as_root := $(if $(filter 0,$(shell id -u)),,sudo -n)
-PEERS := orthanc dcmtk dicom3tools postgresql
+PEERS := orthanc dcmtk dicom3tools poppler-utils postgresql
 
 .PHONY: demo test check peers environment development install clean
 

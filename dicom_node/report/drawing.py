@@ -39,6 +39,7 @@ from dicom_node.report.wording import (
     plain_text,
     refused_count,
     uncertain_grades,
+    worst_grades,
 )
 from grading.grades import (
     FIRST_LINES,
@@ -54,9 +55,9 @@ MAX_TILES = 8
 """As many as stay legible; the lumbar spine has five discs."""
 MAX_REMARK_LINES = 7
 MARKS_REMARK = (
-    "Square: what was analysed. Pale line: the intra-facet line, between the facet "
-    "joints. Max: the highest grade of a single slice."
+    "Square: what was analysed. Pale line: the intra-facet line between the facets."
 )
+WORST_REMARK = "Max: the highest grade of a single slice."
 MARGIN = 20.0
 WIDTH = SIDE_PIXELS - 2 * MARGIN
 
@@ -145,7 +146,7 @@ def _remarks(evidence: Evidence, grades: StudyGrades) -> list[str]:
         *beside_discs(grades),
         *picture_notes(grades),
         refused_count(grades),
-        *([MARKS_REMARK] if _has_marks(grades) else []),
+        " ".join(_key_to_signs(grades)),
     ]
 
 
@@ -157,9 +158,12 @@ def _remark_lines(canvas: Canvas, remarks: Sequence[str]) -> list[str]:
     return [*lines[: MAX_REMARK_LINES - 1], "More remarks in the structured report."]
 
 
-def _has_marks(grades: StudyGrades) -> bool:
+def _key_to_signs(grades: StudyGrades) -> list[str]:
+    """Return what the signs mean, of those that are drawn."""
     keys = {level.key_slice for level in grades.levels}
-    return any(it.key in keys and it.marks.facet_right for it in grades.slices)
+    marked = any(it.key in keys and it.marks.facet_right for it in grades.slices)
+    worse = any(worst_grades(grades, level) for level in grades.levels)
+    return [*([MARKS_REMARK] if marked else []), *([WORST_REMARK] if worse else [])]
 
 
 def _draw_table(canvas: Canvas, shown: Sequence[LevelGrade], bottom: float) -> float:

@@ -176,7 +176,7 @@ def picture_notes(grades: StudyGrades) -> list[str]:
 
 def refused_count(grades: StudyGrades) -> str:
     """Return how many series were not graded, or nothing where all were."""
-    refused = sum(not verdict.graded for verdict in grades.series)
+    refused = sum(not (it.graded or it.for_levels) for it in grades.series)
     if not refused:
         return ""
     return f"{refused} series not graded; the structured report says why."
@@ -219,7 +219,8 @@ def _root_words(side: Side, grading: Grading) -> str:
 
 def _refusal(verdict: SeriesVerdict) -> str:
     name = verdict.description or "series without description"
-    return f"Not graded: '{name}': {verdict.reason}"
+    fate = "For the levels only" if verdict.for_levels else "Not graded"
+    return f"{fate}: '{name}': {verdict.reason}"
 
 
 def _quotes(note: str, series: Sequence[SeriesVerdict]) -> bool:

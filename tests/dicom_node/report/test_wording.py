@@ -93,6 +93,18 @@ def test_notes_and_refused_series_are_said_once_and_with_their_reason() -> None:
     ]
 
 
+def test_a_series_that_only_told_the_levels_is_no_refused_one() -> None:
+    grades = study_grades(mr_series())
+    graded_one, refused = grades.series
+    reason = "sagittal T2-weighted: TE 110 ms"
+    used = replace(refused, description="T2 SAG", reason=reason, for_levels=True)
+
+    both = replace(grades, series=(graded_one, used))
+
+    assert comments_after(both) == [f"For the levels only: 'T2 SAG': {reason}"]
+    assert refused_count(both) == ""
+
+
 def test_the_picture_does_not_quote_the_free_text_of_the_header() -> None:
     notes = ["2 slice(s) of 'T2 AX' could not be read.", "Slab 1 is long."]
 
