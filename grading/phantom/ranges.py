@@ -17,7 +17,7 @@ from enum import StrEnum
 from grading.grades import Level
 from grading.phantom.checks import check_ranges, check_sum
 
-GENERATOR_VERSION = "3d-2"
+GENERATOR_VERSION = "3d-3"
 """Changes whenever the same seed would give another slice."""
 
 

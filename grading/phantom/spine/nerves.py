@@ -19,6 +19,12 @@ KNOT_MM = 3.0
 INSIDE_MM = 0.12
 """Least distance between a rootlet's surface and the sac's wall."""
 PUSHES = 3
+LEAST_RADIUS_MM = 0.02
+"""Of a rootlet that has no room."""
+BETWEEN_KNOTS = (0.25, 0.5, 0.75)
+"""Shares of the way from one knot to the next at which a rootlet is looked at."""
+STANDS_OUT_MM = 0.1
+"""A third of the dura's thickness: less is drawn under it."""
 PROBE_MM = 0.2
 TOGETHER = 0.85
 """Between discs rootlets lie so much nearer the sac's middle."""
@@ -203,10 +209,32 @@ def _inside(tubes: Sequence[Tube], sac: Solid) -> tuple[Tube, ...]:
         x[out] -= by * dx
         y[out] -= by * dy
         depth[out] = -_distance(sac, x[out], y[out], s[out])
-    radius = np.clip(depth - INSIDE_MM / 2, 0.02, radius)
+    radius = np.clip(depth - INSIDE_MM / 2, LEAST_RADIUS_MM, radius)
     ends = np.cumsum(lengths)[:-1]
-    columns = (np.split(column, ends) for column in (s, x, y, radius, radius))
-    return tuple(Tube(*rows) for rows in zip(*columns, strict=True))
+    columns = (np.split(column, ends) for column in (s, x, y, radius))
+    return tuple(
+        _thinned_between(Tube(along, left, back, thick, thick), sac)
+        for along, left, back, thick in zip(*columns, strict=True)
+    )
+
+
+def _thinned_between(tube: Tube, sac: Solid) -> Tube:
+    """Thin a rootlet where it stands out of the sac between two of its knots.
+
+    A sac that a herniation dents may be narrower there than at both.
+    """
+    radius = tube.half_width_mm.copy()
+    for share in BETWEEN_KNOTS:
+        s, x, y, thick = (
+            column[:-1] * (1 - share) + column[1:] * share
+            for column in (tube.s_mm, tube.x_mm, tube.y_mm, radius)
+        )
+        out_mm = thick + _distance(sac, x, y, s)
+        out_mm[out_mm < STANDS_OUT_MM] = 0.0
+        radius[:-1] -= out_mm
+        radius[1:] = np.minimum(radius[1:], tube.half_width_mm[1:] - out_mm)
+        radius = np.maximum(radius, LEAST_RADIUS_MM)
+    return replace(tube, half_width_mm=radius, half_depth_mm=radius)
 
 
 def _uphill(

@@ -34,6 +34,12 @@ def spine() -> Spine:
     return draw_patient(5, 0)[0]
 
 
+def test_no_rootlet_stands_out_of_a_sac_that_a_herniation_dents() -> None:
+    spine, _ = draw_patient(2, 1794)  # it did, two knots apart
+
+    assert list(faults_of_disc(spine, spine.discs[1])) == []
+
+
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     study=st.integers(0, 10_000),

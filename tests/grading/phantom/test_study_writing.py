@@ -165,6 +165,9 @@ def test_ctrl_c_stops_all_workers_and_leaves_whole_studies_only(
     tmp_path: Path,
 ) -> None:
     program = (
+        # As from a terminal: whoever runs these tests may ignore interrupts.
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
         "from grading.phantom.studies.write import SetRequest, write_studies\n"
         "from tests.grading.phantom.test_study_writing import draw_slowly\n"
