@@ -15,8 +15,10 @@ from grading.errors import NotGradable
 from grading.evaluation.delimited import CasesError
 from grading.grades import Finding
 from grading.headers import ImageHeader, image_headers
+from grading.landmarks.found import Locator
 from grading.preprocess import Preprocessing
-from grading.series import decode
+from grading.regions import RegionFinder, Seen
+from grading.series import Slice, decode
 from grading.training.manifest import LabelledImage, Manifest
 from grading.training.samples import LabelledSlice
 
@@ -39,6 +41,14 @@ class ReadImage:
         if self.header.spacing_mm is None:
             raise ValueError("an image that was read has a pixel spacing")
         return self.header.spacing_mm
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """What finds landmarks, and how far it is believed."""
+
+    locator: Locator
+    finder: RegionFinder
 
 
 def read_images(
@@ -76,20 +86,24 @@ def training_slices(
     images: Sequence[LabelledImage],
     spec: Preprocessing,
     shift_mm: float,
+    placing: Placing | None = None,
 ) -> Iterator[LabelledSlice]:
     """Yield images for learning, cut down to what the network may ever see of them.
 
     The region lies around the middle of the image's box where somebody drew one, else
-    around the image centre.
+    where landmarks put it, else around the image centre.
 
     Parameters
     ----------
     shift_mm
         How far the region may be shifted along each axis.
+    placing
+        What finds landmarks; None where nothing does.
     """
     margin_mm = shift_mm + RIM_PIXELS * spec.pitch_mm
     for read in read_images(manifest, images):
-        yield _cut_down(read, spec.region_size_mm / 2 + margin_mm)
+        centre = _centre(read, spec, placing)
+        yield _cut_down(read, centre, spec.region_size_mm / 2 + margin_mm)
 
 
 def _check(image: LabelledImage, header: ImageHeader) -> None:
@@ -99,11 +113,24 @@ def _check(image: LabelledImage, header: ImageHeader) -> None:
         raise LookupError("it has no pixel spacing")
 
 
-def _cut_down(read: ReadImage, reach_mm: float) -> LabelledSlice:
+def _centre(
+    read: ReadImage, spec: Preprocessing, placing: Placing | None
+) -> tuple[float, float]:
+    """Return row and column of the region's centre, as the service would place it."""
+    finder = placing.finder if placing else RegionFinder(spec)
+    found = None
+    if placing and read.labelled.box is None:
+        [found] = placing.locator.axial([Slice(read.header, read.pixels)])
+    [region] = finder.regions([Seen(read.header, found, read.labelled.box)], ())
+    return region.row, region.column
+
+
+def _cut_down(
+    read: ReadImage, centre: tuple[float, float], reach_mm: float
+) -> LabelledSlice:
     """Keep what lies within ``reach_mm`` of the region's centre along each axis."""
     rows, columns = read.pixels.shape
-    box = read.labelled.box
-    row, column = box.centre if box else ((rows - 1) / 2, (columns - 1) / 2)
+    row, column = centre
     first_row, last_row = _kept(row, rows, reach_mm / read.spacing_mm[0])
     first_column, last_column = _kept(column, columns, reach_mm / read.spacing_mm[1])
     kept = read.pixels[first_row:last_row, first_column:last_column]

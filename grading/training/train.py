@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from grading.bundle import save_bundle
+from grading.bundle import locator_of, save_bundle
 from grading.card import Card, check_place
 from grading.errors import BundleError
 from grading.evaluation.delimited import CasesError
@@ -20,8 +20,9 @@ from grading.grades import Basis
 from grading.network import MultiTaskResNet
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
+from grading.regions import region_finder
 from grading.training.fit import HEADS, Progress, fit, heads_for
-from grading.training.images import training_slices
+from grading.training.images import Placing, training_slices
 from grading.training.manifest import (
     Manifest,
     Origin,
@@ -123,8 +124,9 @@ def train_on_manifest(
     """
     check_place(folder)
     _check_start(start, recipe)
-    training = _read(labelled, Part.TRAINING, recipe, recipe.shift_mm)
-    validation = _read(labelled, Part.VALIDATION, recipe)
+    placing = _placing(start)
+    training = _read(labelled, Part.TRAINING, recipe, placing, recipe.shift_mm)
+    validation = _read(labelled, Part.VALIDATION, recipe, placing)
     manifest = labelled.manifest
     patients = len({image.patient for image in manifest.part(Part.TRAINING)})
     lessons = Lessons(
@@ -189,8 +191,21 @@ def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -
     )
 
 
+def _placing(start: Start | None) -> Placing | None:
+    """Return what places regions in the bundle to start from, and in the new one."""
+    bundle = start.bundle if start else None
+    locator = locator_of(bundle, torch.device("cpu")) if bundle else None
+    if bundle is None or locator is None:
+        return None
+    return Placing(locator, region_finder(bundle.card))
+
+
 def _read(
-    labelled: Labelled, part: Part, recipe: Recipe, shift_mm: float = 0.0
+    labelled: Labelled,
+    part: Part,
+    recipe: Recipe,
+    placing: Placing | None,
+    shift_mm: float = 0.0,
 ) -> list[LabelledSlice]:
     """Read one part of a manifest, which must not be empty."""
     images = labelled.manifest.part(part)
@@ -201,7 +216,9 @@ def _read(
             f"no patient is in its {part} part; import more patients, or fill the "
             "column `part` of the table of grades",
         )
-    slices = training_slices(labelled.manifest, images, recipe.preprocessing, shift_mm)
+    slices = training_slices(
+        labelled.manifest, images, recipe.preprocessing, shift_mm, placing
+    )
     return list(tqdm(slices, total=len(images), desc=f"reading the {part} part"))
 
 

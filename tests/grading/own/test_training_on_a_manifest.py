@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,21 @@ from grading.bundle import Bundle, load_bundle, save_bundle
 from grading.evaluation.case_file import read_cases
 from grading.evaluation.delimited import CasesError
 from grading.grader import Grader
-from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.grades import (
+    FIRST_LINES,
+    AxialMarks,
+    Basis,
+    Finding,
+    Grade,
+    PixelPoint,
+)
+from grading.landmarks.found import AxialFound, SagittalFound
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.preprocess import Preprocessing
+from grading.regions import RegionFinder
+from grading.series import Slice
 from grading.training.fit import HEADS, Progress, fit
-from grading.training.images import training_slices
+from grading.training.images import Placing, training_slices
 from grading.training.manifest import (
     Manifest,
     Origin,
@@ -103,6 +114,40 @@ def test_cutting_an_image_down_changes_nothing_that_the_network_sees(
         assert torch.equal(Regions([cut], small, shift_mm)[0][0], expected)
     if centre == (31.5, 31.5):
         assert cut.pixels.size < pixels.size
+
+
+class ElsewhereLocator:
+    """Finds the sac and the disc margin above it at one place of every slice."""
+
+    def axial(self, slices: Sequence[Slice]) -> list[AxialFound]:
+        marks = AxialMarks(PixelPoint(18, 40), PixelPoint(22, 42))
+        return [AxialFound(marks, spread_mm=1.0, through_disc=0.9) for _ in slices]
+
+    def sagittal(self, slices: Sequence[Slice]) -> list[SagittalFound]:
+        raise AssertionError("a manifest's images are axial")
+
+
+def test_where_nobody_drew_a_box_landmarks_place_what_is_learned(
+    manifest: Manifest,
+) -> None:
+    small = Preprocessing(region_size_mm=20.0, grid_pixels=16)
+    placing = Placing(ElsewhereLocator(), RegionFinder(small))
+    bare = replace(manifest.images[0], box=None)
+    boxed = replace(manifest.images[0], box=Box(29, 29, 31, 33))
+
+    found, drawn = training_slices(manifest, [bare, boxed], small, 0.0, placing)
+
+    wanted = [
+        LabelledSlice(
+            dcmread(manifest.data_root / bare.file).pixel_array.astype(np.float32),
+            (1.5, 1.5),
+            (Grade.GRADE_0,) * 3,
+            centre=centre,
+        )
+        for centre in ((20.0, 41.0), (30.0, 31.0))
+    ]
+    for one, other in zip((found, drawn), wanted, strict=True):
+        assert torch.equal(Regions([one], small)[0][0], Regions([other], small)[0][0])
 
 
 def test_a_finding_that_nobody_graded_takes_no_part_in_the_loss(
