@@ -1,8 +1,8 @@
 """Landmark networks at work: slices in, points out, each slice looked at thrice.
 
 One look is centred on the image, the others on what the first one found, one of them
-mirrored. How far they disagree is the only confidence that held on real slices: the
-mass of a heatmap does not fall where the network is wrong.
+mirrored. How far they disagree is taken for the confidence, because the mass of a
+heatmap need not fall where the network is wrong.
 """
 
 from __future__ import annotations

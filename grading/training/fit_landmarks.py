@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from grading.landmarks.heatmaps import single_peaks
 from grading.landmarks.network import (
@@ -60,20 +60,6 @@ class LandmarkRecipe:
     minutes: float | None = None
     """Ends the training, its schedule included, before the steps."""
     disturbance: Disturbance = field(default_factory=Disturbance)
-
-
-class _Endless(Dataset[Kept]):
-    """Kept images in random order, as many as a training takes."""
-
-    def __init__(self, kept: Sequence[Kept], length: int) -> None:
-        self._kept = kept
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int) -> Kept:
-        return self._kept[int(torch.randint(len(self._kept), ()))]
 
 
 class _Listed(Dataset[Kept]):
@@ -254,9 +240,12 @@ def fit_landmarks(
     """
     seed_everything(recipe.seed, workers=True, verbose=False)
     fitting = LandmarkFitting(spec, recipe)
-    training = DataLoader(
-        _Endless(kept, recipe.steps * recipe.batch_looks),
+    listed = _Listed(kept)
+    count = recipe.steps * recipe.batch_looks
+    training: DataLoader[Kept] = DataLoader(
+        listed,
         batch_size=recipe.batch_looks,
+        sampler=RandomSampler(listed, replacement=True, num_samples=count),
         collate_fn=list,
     )
     validating: DataLoader[Kept] = DataLoader(
