@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from grading.bundle import Bundle
     from grading.preprocess import Preprocessing
     from grading.training.recipe import Recipe
+    from grading.training.trial import StudyTrial
 
 DEFAULT_GRID_PIXELS = 96
 DEFAULT_REGION_MM = 54.0
@@ -262,14 +264,21 @@ def add_trial(verb: argparse.ArgumentParser) -> None:
     from grading.phantom.sets import SETS
 
     verb.add_argument(
-        "bundle",
+        "bundles",
         type=Path,
-        nargs="?",
-        help="a bundle's folder; the shipped one if left out",
+        nargs="*",
+        metavar="BUNDLE",
+        help="folders of bundles; the shipped one if left out",
     )
     verb.add_argument("--set", choices=[one.name for one in SETS], required=True)
     verb.add_argument("--studies", type=count, metavar="N", help="the first of the set")
-    verb.add_argument("--out", type=Path, required=True, metavar="CSV")
+    verb.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="receives one table per bundle, named like its folder",
+    )
     verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
 
 
@@ -279,31 +288,47 @@ def run_trial(arguments: argparse.Namespace) -> str:
     Raises
     ------
     UsageError
-        The folder of the table is not there.
+        The folder of the tables is not there, or two bundles want one table.
     """
     from tqdm import tqdm
 
     from grading.bundle import load_bundle, shipped_bundle_path
-    from grading.grades import FIRST_LINES
     from grading.phantom.sets import find_set
-    from grading.training.trial import describe_placings, try_set, write_trial
+    from grading.training.trial import try_set
 
-    if not arguments.out.parent.is_dir():
+    if not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: make the folder first")
-    bundle = load_bundle(arguments.bundle or shipped_bundle_path())
+    bundles = [
+        load_bundle(path) for path in arguments.bundles or [shipped_bundle_path()]
+    ]
+    if len({bundle.path.name for bundle in bundles}) < len(bundles):
+        raise UsageError("two folders of bundles have one name: rename one of them")
     studies = find_set(arguments.set)
     number = min(arguments.studies or studies.studies, studies.studies)
-    trials = list(
-        tqdm(try_set(bundle, studies, number, arguments.workers), total=number)
+    tried = list(
+        tqdm(try_set(bundles, studies, number, arguments.workers), total=number)
     )
-    write_trial(arguments.out, bundle, trials)
+    return "\n\n".join(
+        _outcome(bundle, trials, f"{number} studies of {studies.name}", arguments.out)
+        for bundle, trials in zip(bundles, zip(*tried, strict=True), strict=True)
+    )
+
+
+def _outcome(
+    bundle: Bundle, trials: Sequence[StudyTrial], studied: str, folder: Path
+) -> str:
+    """Write a bundle's table, and say what it found where."""
+    from grading.grades import FIRST_LINES
+    from grading.training.trial import describe_placings, write_trial
+
+    table = folder / f"{bundle.path.name}.csv"
+    write_trial(table, bundle, trials)
     refused = sum(bool(trial.refused) for trial in trials)
-    placings = [placing for trial in trials for placing in trial.placings]
     return "\n".join(
         (
             FIRST_LINES[bundle.card.basis],
-            f"{number} studies of {studies.name}, {refused} of them not gradable",
-            describe_placings(placings),
-            f"grades and truth: {arguments.out}; next: lumbar-grading evaluate",
+            f"{bundle.path.name}: {studied}, {refused} of them not gradable",
+            describe_placings([one for trial in trials for one in trial.placings]),
+            f"grades and truth: {table}; next: lumbar-grading evaluate",
         )
     )

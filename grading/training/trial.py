@@ -78,20 +78,20 @@ class Examined:
 
 
 def try_set(
-    bundle: Bundle, studies: StudySet, count: int, workers: int
-) -> Iterator[StudyTrial]:
-    """Draw and grade the first studies of a set, in order.
+    bundles: Sequence[Bundle], studies: StudySet, count: int, workers: int
+) -> Iterator[tuple[StudyTrial, ...]]:
+    """Draw the first studies of a set, in order, and grade each with every bundle.
 
-    They are drawn on several processes and graded in this one.
+    They are drawn once, on several processes, and graded in this one.
     """
-    grader = Grader(bundle)
+    graders = [Grader(bundle) for bundle in bundles]
     keys = [
         StudyKey(studies.seed, number, studies.domain, studies.prevalence)
         for number in range(1, count + 1)
     ]
     with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as processes:
         for examined in processes.map(examine, keys):
-            yield grade_examined(grader, examined)
+            yield tuple(grade_examined(grader, examined) for grader in graders)
 
 
 def examine(key: StudyKey) -> Examined:

@@ -90,11 +90,21 @@ def test_a_slice_that_was_not_graded_counts_as_not_found(
 def test_a_table_that_has_nowhere_to_go_is_refused_before_anything_is_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "nowhere" / "cases.csv"
+    out = tmp_path / "nowhere"
 
     assert main(["trial", "--set", "validation", "--out", str(out)]) == 1
 
     assert "make the folder first" in capsys.readouterr().err
+
+
+def test_two_bundles_whose_tables_would_overwrite_each_other_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = [str(tiny_bundle(tmp_path / place / "bundle").path) for place in "ab"]
+
+    assert main(["trial", *twice, "--set", "validation", "--out", str(tmp_path)]) == 1
+
+    assert "have one name" in capsys.readouterr().err
 
 
 def test_a_study_without_anything_to_grade_says_why(
