@@ -29,7 +29,6 @@ from benchmarks.real_slices import (
     VARIANTS,
     Marked,
     away_mm,
-    invented,
     recesses,
     region_centre,
     vary,
@@ -37,7 +36,7 @@ from benchmarks.real_slices import (
 from grading.landmarks.locator import HeatmapLocator
 from grading.landmarks.network import AXIAL, SAGITTAL, LandmarkNetwork
 from grading.phantom.slices import Split
-from grading.series import Slice
+from grading.training.believe import bare_slice
 from grading.training.fit_landmarks import LandmarkRecipe, fit_landmarks
 from grading.training.lessons.keep import read_patients
 from grading.training.lessons.lesson import AxialLesson
@@ -111,11 +110,8 @@ def marked(patients: Sequence[Sequence[AxialLesson]]) -> Iterator[Marked]:
     for number, lesson in enumerate(one for some in patients for one in some):
         if not lesson.through_disc:
             continue
-        pixels = lesson.pixels.astype(np.float32)
-        header = replace(
-            invented(pixels.shape, f"{number}"), spacing_mm=lesson.spacing_mm
-        )
-        yield Marked(Slice(header, pixels), region_centre(lesson.marks), f"{number}")
+        slice_ = bare_slice(lesson.pixels, lesson.spacing_mm, f"{number}")
+        yield Marked(slice_, region_centre(lesson.marks), f"{number}")
 
 
 def trained(

@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from grading.bundle import load_bundle, locator_of
-from grading.grades import AxialMarks, PixelPoint, SliceKey
-from grading.headers import ImageHeader, image_headers
+from grading.grades import AxialMarks, PixelPoint
+from grading.headers import image_headers
 from grading.landmarks.found import AxialFound, Locator
 from grading.series import Slice, decode
+from grading.training.believe import bare_slice
 
 VARIANTS = 20
 LARGEST_SHIFT_MM = 40.0
@@ -203,7 +204,7 @@ def read(path: Path) -> Iterator[Slice]:
     """Yield the slices of a DICOM file, or that of a PNG."""
     if path.suffix == ".png":
         pixels = np.asarray(Image.open(path).convert("L"), np.float32)
-        yield Slice(invented(pixels.shape, path.stem), pixels)
+        yield bare_slice(pixels, (PNG_SPACING_MM, PNG_SPACING_MM), path.stem)
         return
     ds = pydicom.dcmread(path)
     for header in image_headers(ds):
@@ -275,16 +276,6 @@ def _other_intensities(
     noisy = bent * (1 + slope) + rng.normal(0, rng.uniform(0, 0.04), pixels.shape)
     changed: NDArray[np.float32] = (1000 * noisy).astype(np.float32)
     return changed
-
-
-def invented(shape: tuple[int, ...], name: str) -> ImageHeader:
-    """Return the header of an image that has none."""
-    ds = pydicom.Dataset()
-    ds.SOPInstanceUID = ds.SeriesInstanceUID = f"2.25.{abs(hash(name))}"
-    ds.Rows, ds.Columns = shape
-    ds.PixelSpacing = [PNG_SPACING_MM, PNG_SPACING_MM]
-    [header] = image_headers(ds)
-    return replace(header, key=SliceKey(ds.SeriesInstanceUID, ds.SOPInstanceUID))
 
 
 def _tile(slice_: Slice, found: AxialFound, number: int) -> Image.Image:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grading import drawing, evaluating, learning, own_data
+from grading import drawing, evaluating, learning, locating, measuring, own_data
 from grading.errors import BundleError, UndrawableError, UsageError
 from grading.evaluation.delimited import CasesError
 
@@ -40,8 +40,8 @@ VERBS = (
     Verb(
         "landmarks",
         "train a bundle's landmark networks",
-        learning.add_landmarks,
-        learning.run_landmarks,
+        locating.add_landmarks,
+        locating.run_landmarks,
         "train",
     ),
     Verb(
@@ -54,15 +54,22 @@ VERBS = (
     Verb(
         "measure",
         "measure a bundle on the phantom",
-        learning.add_measure,
-        learning.run_measure,
+        measuring.add_measure,
+        measuring.run_measure,
+        "train,eval",
+    ),
+    Verb(
+        "believe",
+        "choose when a bundle's landmarks are believed",
+        locating.add_believe,
+        locating.run_believe,
         "train,eval",
     ),
     Verb(
         "trial",
         "grade whole phantom studies of a fixed set",
-        learning.add_trial,
-        learning.run_trial,
+        measuring.add_trial,
+        measuring.run_trial,
         "train,eval",
     ),
     Verb(

@@ -83,8 +83,15 @@ class Card:
 
     @property
     def calibration_sha256(self) -> str:
-        """Identifies temperatures and thresholds, as the weights' hash does weights."""
+        """Identifies all else that grades depend on, as the weights' hash does weights.
+
+        Temperatures, thresholds, what is seen, and when landmarks are believed.
+        """
         fitted = {
+            "preprocessing": asdict(self.preprocessing),
+            "largest_spread_mm": (
+                self.landmarks.largest_spread_mm if self.landmarks else None
+            ),
             "temperatures": dict(self.calibration),
             "thresholds": {
                 name: threshold.probability

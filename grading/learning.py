@@ -1,4 +1,4 @@
-"""The verbs ``train``, ``landmarks``, ``measure`` and ``trial``.
+"""The verb ``train``.
 
 Libraries that the service does without are imported when a verb needs them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,11 @@ from typing import TYPE_CHECKING
 from grading import own_data
 from grading.arguments import count, positive, seed, share
 from grading.errors import UsageError
-from grading.phantom.ranges import Domain, Prevalence
 
 if TYPE_CHECKING:
     from grading.bundle import Bundle
     from grading.preprocess import Preprocessing
     from grading.training.recipe import Recipe
-    from grading.training.trial import StudyTrial
 
 DEFAULT_GRID_PIXELS = 96
 DEFAULT_REGION_MM = 54.0
@@ -70,44 +67,6 @@ def add_train(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
 
 
-def add_landmarks(verb: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``landmarks``."""
-    verb.add_argument("bundle", type=Path, help="the bundle that receives them")
-    verb.add_argument("--lessons", type=Path, required=True, metavar="FOLDER")
-    verb.add_argument("--steps", type=count, default=6000, metavar="N")
-    verb.add_argument("--batch", type=count, default=16, metavar="LOOKS")
-    verb.add_argument("--seed", type=seed, default=1)
-    verb.add_argument(
-        "--minutes",
-        type=positive,
-        help="end each training after so long",
-    )
-
-
-def add_measure(verb: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``measure``."""
-    verb.add_argument(
-        "bundle",
-        type=Path,
-        nargs="?",
-        help="a bundle's folder; the shipped one if left out",
-    )
-    verb.add_argument("--slices", type=count, default=2000, metavar="N")
-    verb.add_argument("--seed", type=int, default=7)
-    verb.add_argument(
-        "--domain", choices=[domain.value for domain in Domain], default="internal"
-    )
-    verb.add_argument(
-        "--prevalence",
-        choices=[prevalence.value for prevalence in Prevalence],
-        default="balanced",
-    )
-    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
-    verb.add_argument(
-        "--record", action="store_true", help="write the result into the card"
-    )
-
-
 def run_train(arguments: argparse.Namespace) -> str:
     """Train a bundle and say where it lies.
 
@@ -154,34 +113,6 @@ def run_train(arguments: argparse.Namespace) -> str:
         )
         train_on_phantom(arguments.out, name, recipe, phantom, start)
     return f"bundle written to {arguments.out}"
-
-
-def run_landmarks(arguments: argparse.Namespace) -> str:
-    """Train a bundle's landmark networks and say how near they come."""
-    from grading.bundle import load_bundle
-    from grading.training.fit_landmarks import LandmarkRecipe
-    from grading.training.train_landmarks import train_landmarks
-
-    recipe = LandmarkRecipe(
-        steps=arguments.steps,
-        batch_looks=arguments.batch,
-        seed=arguments.seed,
-        minutes=arguments.minutes,
-    )
-    minutes = f" --minutes {recipe.minutes:g}" if recipe.minutes else ""
-    command = (
-        "lumbar-grading landmarks BUNDLE --lessons FOLDER "
-        f"--steps {recipe.steps} --batch {recipe.batch_looks} --seed {recipe.seed}"
-        f"{minutes}"
-    )
-    bundle = load_bundle(arguments.bundle)
-    card = train_landmarks(bundle, arguments.lessons, recipe, command)
-    found = card.landmarks.errors_mm if card.landmarks else {}
-    errors = ", ".join(f"{name} {value:.1f} mm" for name, value in found.items())
-    return (
-        f"landmarks written to {arguments.bundle}; median errors: {errors}. Calibrate "
-        "and evaluate anew: regions lie elsewhere now."
-    )
 
 
 def _recipe(arguments: argparse.Namespace, bundle: Bundle | None) -> Recipe:
@@ -236,99 +167,3 @@ def _preprocessing(
     asked = {name: value for name, value in given.items() if value is not None}
     default = Preprocessing(DEFAULT_REGION_MM, DEFAULT_GRID_PIXELS)
     return replace(start.card.preprocessing if start else default, **asked)
-
-
-def run_measure(arguments: argparse.Namespace) -> str:
-    """Measure a bundle on phantom slices and return the table."""
-    from grading.bundle import load_bundle, shipped_bundle_path
-    from grading.phantom.slices import Split
-    from grading.training.samples import PhantomSet
-    from grading.training.score import measure_on_phantom, record, table
-
-    bundle = load_bundle(arguments.bundle or shipped_bundle_path())
-    phantoms = PhantomSet(
-        seed=arguments.seed,
-        split=Split.TEST,
-        slices=arguments.slices,
-        domain=Domain(arguments.domain),
-        prevalence=Prevalence(arguments.prevalence),
-    )
-    scores = measure_on_phantom(bundle, phantoms, arguments.workers)
-    if arguments.record:
-        record(bundle, scores, phantoms)
-    return table(scores, bundle)
-
-
-def add_trial(verb: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``trial``."""
-    from grading.phantom.sets import SETS
-
-    verb.add_argument(
-        "bundles",
-        type=Path,
-        nargs="*",
-        metavar="BUNDLE",
-        help="folders of bundles; the shipped one if left out",
-    )
-    verb.add_argument("--set", choices=[one.name for one in SETS], required=True)
-    verb.add_argument("--studies", type=count, metavar="N", help="the first of the set")
-    verb.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="receives one table per bundle, named like its folder",
-    )
-    verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
-
-
-def run_trial(arguments: argparse.Namespace) -> str:
-    """Grade whole phantom studies of a fixed set and say where things were found.
-
-    Raises
-    ------
-    UsageError
-        The folder of the tables is not there, or two bundles want one table.
-    """
-    from tqdm import tqdm
-
-    from grading.bundle import load_bundle, shipped_bundle_path
-    from grading.phantom.sets import find_set
-    from grading.training.trial import try_set
-
-    if not arguments.out.is_dir():
-        raise UsageError(f"--out {arguments.out}: make the folder first")
-    bundles = [
-        load_bundle(path) for path in arguments.bundles or [shipped_bundle_path()]
-    ]
-    if len({bundle.path.name for bundle in bundles}) < len(bundles):
-        raise UsageError("two folders of bundles have one name: rename one of them")
-    studies = find_set(arguments.set)
-    number = min(arguments.studies or studies.studies, studies.studies)
-    tried = list(
-        tqdm(try_set(bundles, studies, number, arguments.workers), total=number)
-    )
-    return "\n\n".join(
-        _outcome(bundle, trials, f"{number} studies of {studies.name}", arguments.out)
-        for bundle, trials in zip(bundles, zip(*tried, strict=True), strict=True)
-    )
-
-
-def _outcome(
-    bundle: Bundle, trials: Sequence[StudyTrial], studied: str, folder: Path
-) -> str:
-    """Write a bundle's table, and say what it found where."""
-    from grading.grades import FIRST_LINES
-    from grading.training.trial import describe_placings, write_trial
-
-    table = folder / f"{bundle.path.name}.csv"
-    write_trial(table, bundle, trials)
-    refused = sum(bool(trial.refused) for trial in trials)
-    return "\n".join(
-        (
-            FIRST_LINES[bundle.card.basis],
-            f"{bundle.path.name}: {studied}, {refused} of them not gradable",
-            describe_placings([one for trial in trials for one in trial.placings]),
-            f"grades and truth: {table}; next: lumbar-grading evaluate",
-        )
-    )

@@ -11,6 +11,21 @@ from grading.provenance import Provenance, read_provenance
 
 
 @dataclass(frozen=True, slots=True)
+class Belief:
+    """How the largest spread that is believed was chosen."""
+
+    images: str
+    """Which slices it was chosen on."""
+    slices: int
+    gross_mm: float
+    """A sac centre that lies farther off is a gross error."""
+    share_gross: float
+    """Of the slices that are believed."""
+    share_believed: float
+    """Of all slices."""
+
+
+@dataclass(frozen=True, slots=True)
 class LandmarkCard:
     """Two networks, what they learned from, and when they are believed."""
 
@@ -21,6 +36,8 @@ class LandmarkCard:
     provenance: Provenance
     errors_mm: Mapping[str, float] = field(default_factory=dict)
     """Median error on validation slices, by point."""
+    belief: Belief | None = None
+    """None where nobody has chosen the spread on other images yet."""
 
 
 def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
@@ -33,6 +50,7 @@ def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
         largest_spread_mm=fields.number("largest_spread_mm"),
         provenance=read_provenance(fields.fields("provenance")),
         errors_mm=fields.fields("errors_mm").numbers(),
+        belief=_belief(fields.optional_fields("belief")),
     )
     fields.end()
     if card.largest_spread_mm <= 0:
@@ -40,6 +58,20 @@ def read_landmark_card(fields: Fields | None) -> LandmarkCard | None:
             "largest_spread_mm", card.largest_spread_mm, "a positive length"
         )
     return card
+
+
+def _belief(fields: Fields | None) -> Belief | None:
+    if fields is None:
+        return None
+    belief = Belief(
+        images=fields.text("images"),
+        slices=fields.whole("slices"),
+        gross_mm=fields.number("gross_mm"),
+        share_gross=fields.number("share_gross"),
+        share_believed=fields.number("share_believed"),
+    )
+    fields.end()
+    return belief
 
 
 def _spec(key: str, card: Fields, like: LandmarkSpec) -> LandmarkSpec:

@@ -33,7 +33,7 @@ SAGITTAL_DISTURBANCE = Disturbance(
 )
 """A spine lies along its image, and nobody scans it mirrored."""
 LARGEST_SPREAD_MM = 6.0
-"""Until it is chosen on phantoms of the external domain."""
+"""Until `lumbar-grading believe` has chosen it on phantoms of another domain."""
 
 
 @dataclass(frozen=True, slots=True)

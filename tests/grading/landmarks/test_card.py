@@ -11,12 +11,13 @@ import pytest
 
 from grading.errors import BundleError
 from grading.fields import Fields
-from grading.landmarks.card import LandmarkCard, read_landmark_card
+from grading.landmarks.card import Belief, LandmarkCard, read_landmark_card
 from grading.landmarks.network import AXIAL, SAGITTAL
 from grading.provenance import Provenance
 
 PROVENANCE = Provenance("none", "none", "none", "none", 1.0, 2, {"minutes": None})
-CARD = LandmarkCard(AXIAL, SAGITTAL, 6.0, PROVENANCE, {"sacrum": 1.5})
+BELIEF = Belief("phantoms", 500, 6.0, 0.01, 0.9)
+CARD = LandmarkCard(AXIAL, SAGITTAL, 6.0, PROVENANCE, {"sacrum": 1.5}, BELIEF)
 
 
 def read(content: dict[str, Any]) -> LandmarkCard | None:
@@ -30,6 +31,16 @@ def written() -> dict[str, Any]:
 
 def test_landmarks_come_back_as_they_were_written() -> None:
     assert read(written()) == CARD
+
+
+def test_a_card_of_before_a_spread_was_chosen_is_still_read() -> None:
+    content = written()
+    del content["belief"]
+
+    card = read(content)
+
+    assert card is not None
+    assert card.belief is None
 
 
 @pytest.mark.parametrize(
