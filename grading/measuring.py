@@ -85,6 +85,11 @@ def add_trial(verb: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="receives one table per bundle, named like its folder",
     )
+    verb.add_argument(
+        "--settle-shares",
+        action="store_true",
+        help="then fit the bundles to the set's shares of grades, and write them",
+    )
     verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
 
 
@@ -110,31 +115,42 @@ def run_trial(arguments: argparse.Namespace) -> str:
     if len({bundle.path.name for bundle in bundles}) < len(bundles):
         raise UsageError("two folders of bundles have one name: rename one of them")
     studies = find_set(arguments.set)
+    if arguments.settle_shares and studies.name.startswith("test"):
+        raise UsageError(f"{studies.name} measures bundles: settle on `calibration`")
     number = min(arguments.studies or studies.studies, studies.studies)
     tried = list(
         tqdm(try_set(bundles, studies, number, arguments.workers), total=number)
     )
     return "\n\n".join(
-        _outcome(bundle, trials, f"{number} studies of {studies.name}", arguments.out)
+        _outcome(bundle, trials, f"{number} studies of {studies.name}", arguments)
         for bundle, trials in zip(bundles, zip(*tried, strict=True), strict=True)
     )
 
 
 def _outcome(
-    bundle: Bundle, trials: Sequence[StudyTrial], studied: str, folder: Path
+    bundle: Bundle,
+    trials: Sequence[StudyTrial],
+    studied: str,
+    arguments: argparse.Namespace,
 ) -> str:
     """Write a bundle's table, and say what it found where."""
     from grading.grades import FIRST_LINES
+    from grading.phantom.ranges import GENERATOR_VERSION
+    from grading.training.settle_shares import settle_shares
     from grading.training.trial import describe_placings, write_trial
 
-    table = folder / f"{bundle.path.name}.csv"
+    table = arguments.out / f"{bundle.path.name}.csv"
     write_trial(table, bundle, trials)
+    settled = ""
+    if arguments.settle_shares:
+        card = settle_shares(bundle, trials, f"{studied}, {GENERATOR_VERSION}")
+        settled = f"written to {bundle.path}: temperatures {dict(card.calibration)}"
     refused = sum(bool(trial.refused) for trial in trials)
     return "\n".join(
         (
             FIRST_LINES[bundle.card.basis],
             f"{bundle.path.name}: {studied}, {refused} of them not gradable",
             describe_placings([one for trial in trials for one in trial.placings]),
-            f"grades and truth: {table}; next: lumbar-grading evaluate",
+            settled or f"grades and truth: {table}; next: lumbar-grading evaluate",
         )
     )

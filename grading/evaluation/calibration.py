@@ -1,7 +1,9 @@
 """Honest probabilities, and the confidence below which a person must look.
 
 Both are fitted on a validation part and hold, if at all, for patients like those.
-Temperature: Guo et al., On calibration of modern neural networks, ICML 2017.
+Temperature: Guo et al., On calibration of modern neural networks, ICML 2017. Shift:
+Alexandari et al., Maximum likelihood with bias-corrected calibration is hard-to-beat at
+label shift adaptation, ICML 2020.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
 from grading.evaluation.outcomes import GRADES
@@ -21,6 +23,8 @@ Floats = NDArray[np.float64]
 LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 0.05, 20.0
 """A fit at either end says that the logits order the grades perfectly, or not at
 all: no temperature is right then, and these keep the probabilities finite."""
+OFFSET_PENALTY = 1e-4
+"""Of an offset's square, beside the mean surprise of a case."""
 TEMPERATURE_TOLERANCE = 1e-6
 """Of the logarithm of the temperature."""
 
@@ -64,6 +68,44 @@ def fit_temperature(logits: Floats, reference: NDArray[np.int8]) -> float:
         options={"xatol": TEMPERATURE_TOLERANCE},
     )
     return math.exp(best.x)
+
+
+class Shift(NamedTuple):
+    """A temperature, and how far each grade is moved against grade 0."""
+
+    temperature: float
+    offsets: tuple[float, ...]
+    """(4,), the first is 0: ``softmax(logits / temperature + offsets)``."""
+
+
+def fit_shift(logits: Floats, reference: NDArray[np.int8]) -> Shift:
+    """Return temperature and offsets that make the reference most likely.
+
+    A network that learned from grades all alike in number calls rare grades too often
+    where they are rare; the offsets give it the shares of the reference. Other than a
+    temperature they change which grade is the most probable.
+
+    Raises
+    ------
+    ValueError
+        There is no case, or a logit is not finite.
+    """
+    start = math.log(fit_temperature(logits, reference))
+
+    def surprise(at: Floats) -> float:
+        scaled = logits / np.exp(at[0]) + np.concatenate([[0.0], at[1:]])
+        chosen = log_softmax(scaled, axis=1)[np.arange(len(reference)), reference]
+        # A grade that hardly occurs must not be moved without an end.
+        return -float(chosen.mean()) + OFFSET_PENALTY * float((at[1:] ** 2).sum())
+
+    low, high = math.log(LEAST_TEMPERATURE), math.log(GREATEST_TEMPERATURE)
+    best = minimize(
+        surprise,
+        np.array([start, *[0.0] * (GRADES - 1)]),
+        method="L-BFGS-B",
+        bounds=[(low, high), *[(None, None)] * (GRADES - 1)],
+    )
+    return Shift(math.exp(best.x[0]), (0.0, *map(float, best.x[1:])))
 
 
 def threshold_for(

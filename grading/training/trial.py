@@ -22,7 +22,16 @@ from grading.bundle import Bundle
 from grading.errors import NotGradable
 from grading.evaluation.case_file import COLUMNS, FACT_COLUMNS, PREDICTOR_COLUMNS
 from grading.grader import Grader
-from grading.grades import Finding, Grading, Level, SliceGrade, StudyGrades
+from grading.grades import (
+    Finding,
+    Grade,
+    Grading,
+    Level,
+    Side,
+    SliceGrade,
+    StudyGrades,
+)
+from grading.network import SIDE_HEADS
 from grading.phantom.sets import StudySet
 from grading.phantom.studies.draw import draw_study
 from grading.phantom.studies.drawn import StudyKey
@@ -30,7 +39,7 @@ from grading.phantom.studies.files import part10_files
 from grading.phantom.studies.gather import truth_of
 from grading.phantom.studies.habits import Role
 from grading.phantom.studies.identity import instances
-from grading.phantom.studies.truth import ImageTruth, StudyTruth
+from grading.phantom.studies.truth import ImageTruth, Measured, StudyTruth
 from grading.training.predict import predictor
 
 SERIES = frozenset({Role.AXIAL_T2, Role.SAGITTAL_T2})
@@ -58,12 +67,23 @@ class Placing:
 
 
 @dataclass(frozen=True, slots=True)
+class Graded:
+    """What one head said of one slice through a disc, beside what is true."""
+
+    head: str
+    said: Grading
+    true: Grade
+
+
+@dataclass(frozen=True, slots=True)
 class StudyTrial:
     """What became of one study."""
 
     rows: tuple[Row, ...]
     """Of the table of cases."""
     placings: tuple[Placing, ...]
+    graded: tuple[Graded, ...] = ()
+    """The sides' heads too, which the table has no place for."""
     refused: str = ""
     """Why nothing was graded, empty otherwise."""
 
@@ -152,7 +172,7 @@ def grade_examined(grader: Grader, examined: Examined) -> StudyTrial:
     try:
         grades = grader.grade(datasets)
     except NotGradable as error:
-        return StudyTrial((), (), str(error))
+        return StudyTrial((), (), refused=str(error))
     return compare(examined, grades)
 
 
@@ -162,6 +182,7 @@ def compare(examined: Examined, grades: StudyGrades) -> StudyTrial:
     found = {(one.key.sop_instance_uid, one.key.frame): one for one in grades.slices}
     rows: list[Row] = []
     placings = []
+    heads: list[Graded] = []
     for image in truth.images:
         place = (image.sop_instance_uid, image.frame)
         if image.role is not Role.AXIAL_T2 or not image.through_disc:
@@ -178,8 +199,17 @@ def compare(examined: Examined, grades: StudyGrades) -> StudyTrial:
         rows.extend(
             _row(truth, image, finding, graded.grades[finding]) for finding in Finding
         )
+        heads.extend(_graded(image.measured, graded))
     rows.extend(_level_rows(truth, grades))
-    return StudyTrial(tuple(rows), tuple(placings))
+    return StudyTrial(tuple(rows), tuple(placings), tuple(heads))
+
+
+def _graded(true: Measured, said: SliceGrade) -> Iterator[Graded]:
+    for finding, grading in said.grades.items():
+        yield Graded(finding.value, grading, true.grades[finding])
+    for side, grading in said.roots.items():
+        root = true.right if side is Side.RIGHT else true.left
+        yield Graded(SIDE_HEADS[side], grading, root.grade)
 
 
 def _sac_mm(

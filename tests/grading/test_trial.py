@@ -6,15 +6,19 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
+from scipy.special import softmax
 
 from grading.__main__ import main
+from grading.bundle import load_bundle
 from grading.evaluation.case_file import read_cases
 from grading.grader import Grader
 from grading.grades import Level
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.truth import as_json
+from grading.training.settle_shares import fitted, settle_shares
 from grading.training.trial import (
     Examined,
     Placing,
@@ -68,6 +72,40 @@ def test_the_table_of_a_trial_is_one_that_evaluate_takes(
     levels = len({placing.true_level for placing in trial.placings})
     assert (~cases.about_level).sum() == 3 * slices
     assert cases.about_level.sum() == 3 * levels
+
+
+def test_a_bundle_settled_on_a_set_says_what_was_fitted(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "settled", "LNRC_RIGHT", "LNRC_LEFT")
+    before = Grader(bundle, "cpu", grader.locator)
+    trials = [grade_examined(before, examined)]
+    shifts = fitted(bundle, trials)
+
+    settle_shares(bundle, trials, "one study")
+
+    after = Grader(load_bundle(bundle.path), "cpu", grader.locator)
+    [trial] = trials
+    again = grade_examined(after, examined)
+    assert set(shifts) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
+    assert after.bundle.card.provenance.recipe["shares"] == "one study"
+    for old, new in zip(trial.graded, again.graded, strict=True):
+        shift = shifts[old.head]
+        temperature = bundle.card.calibration.get(old.head, 1.0)
+        logits = temperature * np.log(old.said.probabilities)
+        wanted = softmax(logits / shift.temperature + np.array(shift.offsets))
+        assert new.said.probabilities == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_set_that_measures_settles_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = str(tiny_bundle(tmp_path / "bundle").path)
+    arguments = ["--set", "test-internal", "--out", str(tmp_path), "--settle-shares"]
+
+    assert main(["trial", bundle, *arguments]) == 1
+
+    assert "settle on `calibration`" in capsys.readouterr().err
 
 
 def test_a_slice_that_was_not_graded_counts_as_not_found(

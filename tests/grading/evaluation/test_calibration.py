@@ -11,6 +11,7 @@ from scipy.special import softmax
 from grading.evaluation.calibration import (
     GREATEST_TEMPERATURE,
     LEAST_TEMPERATURE,
+    fit_shift,
     fit_temperature,
     threshold_for,
 )
@@ -111,3 +112,30 @@ def test_a_wish_that_is_no_accuracy_is_refused(accuracy: float) -> None:
 def test_a_threshold_on_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no case"):
         threshold_for(np.zeros((0, 4)), np.zeros(0, np.int8), 0.9)
+
+
+def test_a_shift_takes_a_balanced_network_to_rare_grades() -> None:
+    rng = np.random.default_rng(2)
+    shares = np.array([0.8, 0.15, 0.04, 0.01])
+    reference = rng.choice(4, 20_000, p=shares).astype(np.int8)
+    # What a network says that has learned from as many cases of each grade.
+    evidence = rng.normal(size=(20_000, 4)) + 2.0 * np.eye(4)[reference]
+    balanced = 2.0 * evidence
+
+    shift = fit_shift(balanced, reference)
+
+    assert shift.offsets[0] == 0.0
+    assert shift.temperature == pytest.approx(1.0, rel=0.1)
+    assert shift.offsets[1:] == pytest.approx(np.log(shares[1:] / shares[0]), abs=0.4)
+    said = (balanced / shift.temperature + np.array(shift.offsets)).argmax(axis=1)
+    assert (said == reference).mean() > (balanced.argmax(axis=1) == reference).mean()
+
+
+def test_a_grade_that_never_occurs_is_moved_by_a_finite_length() -> None:
+    rng = np.random.default_rng(3)
+    reference = rng.integers(0, 3, 200).astype(np.int8)
+
+    shift = fit_shift(rng.normal(size=(200, 4)), reference)
+
+    assert np.isfinite(shift.offsets).all()
+    assert shift.offsets[3] < -1.0
