@@ -173,14 +173,21 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     return read_card(folder)
 
 
-def landmark_weights(
-    axial: LandmarkNetwork, sagittal: LandmarkNetwork
-) -> dict[str, torch.Tensor]:
-    """Return both networks' weights under the names that a bundle keeps them by."""
+def landmark_weights(plane: str, network: LandmarkNetwork) -> dict[str, torch.Tensor]:
+    """Return a network's weights under the names that a bundle keeps them by."""
     return {
         f"{LANDMARKS}{plane}.{name}": tensor
-        for plane, network in (("axial", axial), ("sagittal", sagittal))
         for name, tensor in network.state_dict().items()
+    }
+
+
+def weights_of_plane(bundle: Bundle, plane: str) -> dict[str, torch.Tensor]:
+    """Return what a landmark network loads; nothing where the bundle has none."""
+    prefix = f"{LANDMARKS}{plane}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in bundle.landmarks.items()
+        if name.startswith(prefix)
     }
 
 
@@ -191,15 +198,8 @@ def locator_of(bundle: Bundle, device: torch.device) -> HeatmapLocator | None:
         return None
     networks = []
     for plane, spec in (("axial", card.axial), ("sagittal", card.sagittal)):
-        prefix = f"{LANDMARKS}{plane}."
         network = LandmarkNetwork(spec)
-        network.load_state_dict(
-            {
-                name.removeprefix(prefix): tensor
-                for name, tensor in bundle.landmarks.items()
-                if name.startswith(prefix)
-            }
-        )
+        network.load_state_dict(weights_of_plane(bundle, plane))
         networks.append((spec, network))
     axial, sagittal = networks
     return HeatmapLocator(axial, sagittal, device)

@@ -6,6 +6,7 @@ Libraries that the service does without are imported when a verb needs them.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from grading.arguments import count, positive, seed
@@ -19,6 +20,17 @@ def add_landmarks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--batch", type=count, default=16, metavar="LOOKS")
     verb.add_argument("--seed", type=seed, default=1)
     verb.add_argument(
+        "--plane", choices=["axial", "sagittal"], help="train this network alone"
+    )
+    verb.add_argument(
+        "--go-on",
+        action="store_true",
+        help="start from the bundle's own networks, not from random weights",
+    )
+    verb.add_argument(
+        "--learning-rate", type=positive, help="the largest of the schedule"
+    )
+    verb.add_argument(
         "--minutes",
         type=positive,
         help="end each training after so long",
@@ -29,7 +41,7 @@ def run_landmarks(arguments: argparse.Namespace) -> str:
     """Train a bundle's landmark networks and say how near they come."""
     from grading.bundle import load_bundle
     from grading.training.fit_landmarks import LandmarkRecipe
-    from grading.training.train_landmarks import train_landmarks
+    from grading.training.train_landmarks import PLANES, Course, train_landmarks
 
     recipe = LandmarkRecipe(
         steps=arguments.steps,
@@ -37,14 +49,24 @@ def run_landmarks(arguments: argparse.Namespace) -> str:
         seed=arguments.seed,
         minutes=arguments.minutes,
     )
-    minutes = f" --minutes {recipe.minutes:g}" if recipe.minutes else ""
-    command = (
-        "lumbar-grading landmarks BUNDLE --lessons FOLDER "
-        f"--steps {recipe.steps} --batch {recipe.batch_looks} --seed {recipe.seed}"
-        f"{minutes}"
+    if arguments.learning_rate:
+        recipe = replace(recipe, learning_rate=arguments.learning_rate)
+    planes = (arguments.plane,) if arguments.plane else tuple(PLANES)
+    words = (
+        "lumbar-grading landmarks BUNDLE --lessons FOLDER",
+        f"--steps {recipe.steps} --batch {recipe.batch_looks} --seed {recipe.seed}",
+        f"--learning-rate {recipe.learning_rate:g}",
+        f"--plane {arguments.plane}" if arguments.plane else "",
+        "--go-on" if arguments.go_on else "",
+        f"--minutes {recipe.minutes:g}" if recipe.minutes else "",
     )
-    bundle = load_bundle(arguments.bundle)
-    card = train_landmarks(bundle, arguments.lessons, recipe, command)
+    card = train_landmarks(
+        load_bundle(arguments.bundle),
+        arguments.lessons,
+        recipe,
+        Course(planes, arguments.go_on),
+        " ".join(word for word in words if word),
+    )
     found = card.landmarks.errors_mm if card.landmarks else {}
     errors = ", ".join(f"{name} {value:.1f} mm" for name, value in found.items())
     return (

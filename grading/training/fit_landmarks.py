@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -230,16 +230,21 @@ def fit_landmarks(
     spec: LandmarkSpec,
     recipe: LandmarkRecipe,
     log_folder: Path,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> LandmarkFitting:
-    """Train a landmark network from random weights, on the CPU, and measure it.
+    """Train a landmark network on the CPU, and measure it.
 
     Parameters
     ----------
     log_folder
         Receives ``metrics.csv``.
+    start
+        Weights to go on from; random ones where None.
     """
     seed_everything(recipe.seed, workers=True, verbose=False)
     fitting = LandmarkFitting(spec, recipe)
+    if start is not None:
+        fitting.network.load_state_dict(start)
     listed = _Listed(kept)
     count = recipe.steps * recipe.batch_looks
     training: DataLoader[Kept] = DataLoader(

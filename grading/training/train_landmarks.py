@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -10,7 +11,12 @@ from time import monotonic
 import torch
 from tqdm import tqdm
 
-from grading.bundle import Bundle, landmark_weights, save_bundle
+from grading.bundle import (
+    Bundle,
+    landmark_weights,
+    save_bundle,
+    weights_of_plane,
+)
 from grading.card import Card, without_evaluation
 from grading.errors import UsageError
 from grading.fields import Scalar
@@ -20,6 +26,7 @@ from grading.landmarks.network import (
     AXIAL_POINTS,
     SAGITTAL,
     SAGITTAL_POINTS,
+    LandmarkSpec,
 )
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
@@ -32,6 +39,21 @@ SAGITTAL_DISTURBANCE = Disturbance(
     rotation_deg=12.0, scale=(0.85, 1.2), shift_mm=30.0, flip=False
 )
 """A spine lies along its image, and nobody scans it mirrored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What one of the networks is, and how its looks are disturbed."""
+
+    spec: LandmarkSpec
+    points: Sequence[str]
+    disturbance: Disturbance
+
+
+PLANES = {
+    "axial": Plane(AXIAL, AXIAL_POINTS, Disturbance()),
+    "sagittal": Plane(SAGITTAL, SAGITTAL_POINTS, SAGITTAL_DISTURBANCE),
+}
 LARGEST_SPREAD_MM = 6.0
 """Until `lumbar-grading believe` has chosen it on phantoms of another domain."""
 
@@ -43,6 +65,10 @@ class Known:
     axial: list[Kept]
     sagittal: list[Kept]
     patients: int
+
+    def of(self, plane: str) -> list[Kept]:
+        """Return the images of one plane."""
+        return self.axial if plane == "axial" else self.sagittal
 
 
 def read_known(lessons: Path, split: Split) -> Known:
@@ -66,38 +92,58 @@ def read_known(lessons: Path, split: Split) -> Known:
     return known
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Which networks are trained, and from where."""
+
+    planes: Sequence[str] = tuple(PLANES)
+    go_on: bool = False
+    """From the bundle's own networks rather than random weights."""
+
+
 def train_landmarks(
-    bundle: Bundle, lessons: Path, recipe: LandmarkRecipe, command: str
+    bundle: Bundle, lessons: Path, recipe: LandmarkRecipe, course: Course, command: str
 ) -> Card:
-    """Train both networks and write them into the bundle's folder; return its card.
+    """Train landmark networks and write them into the bundle's folder; return its card.
 
     Raises
     ------
     BundleError
         The weights do not fit into the bundle.
     UsageError
-        There are no lessons to learn from.
+        There are no lessons to learn from, or the bundle lacks a network that is to go
+        on, or to stay.
     """
+    _check(bundle, course)
     training = read_known(lessons, Split.TRAINING)
     validation = read_known(lessons, Split.VALIDATION)
     started = monotonic()
-    log = bundle.path.with_name(bundle.path.name + ".log")
-    axial = fit_landmarks(
-        training.axial, validation.axial, AXIAL, recipe, log / "axial"
-    )
-    sagittal_recipe = replace(recipe, disturbance=SAGITTAL_DISTURBANCE)
-    sagittal = fit_landmarks(
-        training.sagittal,
-        validation.sagittal,
-        SAGITTAL,
-        sagittal_recipe,
-        log / "sagittal",
-    )
-    errors_mm = axial.errors_mm(AXIAL_POINTS) | sagittal.errors_mm(SAGITTAL_POINTS)
+    weights = {**bundle.state_dict, **bundle.landmarks}
+    errors_mm: dict[str, float] = {}
+    looks_seen = 0
+    for plane in course.planes:
+        fitted = fit_landmarks(
+            training.of(plane),
+            validation.of(plane),
+            PLANES[plane].spec,
+            replace(recipe, disturbance=PLANES[plane].disturbance),
+            bundle.path.with_name(bundle.path.name + ".log") / plane,
+            weights_of_plane(bundle, plane) if course.go_on else None,
+        )
+        weights |= landmark_weights(plane, fitted.network)
+        errors_mm |= fitted.errors_mm(PLANES[plane].points)
+        looks_seen += fitted.looks_seen
     words = (
         f"{set_of(lessons / Split.TRAINING.name.lower())}: {len(training.axial)} axial "
         f"and {len(training.sagittal)} sagittal images of {training.patients} patients"
     )
+    before = bundle.card.landmarks
+    if before and (course.go_on or len(course.planes) < len(PLANES)):
+        # What was there stays a part of what is there now.
+        looks_seen += before.provenance.samples_seen
+        errors_mm = {**before.errors_mm, **errors_mm}
+        words += f"; before that: {before.provenance.labelled_slices}"
+        command = f"{before.provenance.command} && {command}"
     landmarks = LandmarkCard(
         axial=AXIAL,
         sagittal=SAGITTAL,
@@ -108,14 +154,23 @@ def train_landmarks(
             hardware=processor(),
             software=f"Python {platform.python_version()}, torch {torch.__version__}",
             seconds=round(monotonic() - started, 1),
-            samples_seen=axial.looks_seen + sagittal.looks_seen,
+            samples_seen=looks_seen,
             recipe=_described(recipe),
         ),
         errors_mm=errors_mm,
     )
     card = replace(without_evaluation(bundle.card), landmarks=landmarks)
-    weights = {**bundle.state_dict, **landmark_weights(axial.network, sagittal.network)}
     return save_bundle(bundle.path, weights, card)
+
+
+def _check(bundle: Bundle, course: Course) -> None:
+    needed = course.planes if course.go_on else set(PLANES) - set(course.planes)
+    for plane in needed:
+        if not weights_of_plane(bundle, plane):
+            raise UsageError(
+                f"{bundle.path} has no {plane} landmark network yet: train both from "
+                "random weights first"
+            )
 
 
 def _described(recipe: LandmarkRecipe) -> dict[str, Scalar]:
