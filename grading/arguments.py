@@ -24,6 +24,14 @@ def positive(text: str) -> float:
     return number
 
 
+def not_negative(text: str) -> float:
+    """Read a number from zero upwards from the command line."""
+    number = float(text)
+    if not (math.isfinite(number) and number >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
 def share(text: str) -> float:
     """Read a number from 0 to 1 from the command line."""
     number = float(text)

@@ -77,7 +77,15 @@ class MultiTaskResNet(nn.Module):
             (slices, 1, rows, columns) float32, as `grading.preprocess.crop` makes
             them.
         """
-        features = self.backbone(slices.expand(-1, 3, -1, -1))
+        return self.graded(self.features(slices))
+
+    def features(self, slices: torch.Tensor) -> torch.Tensor:
+        """Return the feature (slices, length) that all heads see."""
+        found: torch.Tensor = self.backbone(slices.expand(-1, 3, -1, -1))
+        return found
+
+    def graded(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the logits (slices, grades) of each head."""
         return {name: head(features) for name, head in self.heads.items()}
 
 

@@ -8,33 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-SCALE = (0.94, 1.06)
+from grading.training.augmentation import Augmentation
+from grading.training.intensities import blotted, curves_of, rescaled, shaded, through
+from grading.training.k_space import changes_k_space, scanned_again
+
 FIELD_KNOTS = 3
 """Of the smooth field that stands for a coil, along each side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How far network input is changed; goes into the bundle's card.
-
-    The paper turns by up to 15 degrees and crops at random, which here is the shift of
-    the region; `PAPER` does no more.
-    """
-
-    rotation_deg: float = 12.0
-    scale: tuple[float, float] = SCALE
-    flip: bool = True
-    """Left to right; the two roots change places."""
-    gamma: tuple[float, float] = (0.75, 1.35)
-    noise: float = 0.03
-    """Largest standard deviation, over the region's percentile window."""
-    coil: float = 0.0
-    """Largest exponent of a smooth field."""
-
-
-PAPER = Augmentation(
-    rotation_deg=15.0, scale=(1.0, 1.0), flip=False, gamma=(1.0, 1.0), noise=0.0
-)
+CURVE_STEPS = 6
+"""Of a random curve; what a step rises is drawn anew."""
+WINDOW = (1.0, 99.0)
+"""Percentiles that the service scales a region between."""
+CUT_SIDE = (0.1, 0.3)
+"""Of a patch that is blotted out, over the region's side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +40,7 @@ def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
     batch
         (slices, 1, grid, grid) float32, 0 to 1.
     """
-    count, device = len(batch), batch.device
-    poses, mirrored = _poses(count, how, device)
+    poses, mirrored = _poses(len(batch), how, batch.device)
     turned = functional.grid_sample(
         batch,
         functional.affine_grid(poses, list(batch.shape), align_corners=False),
@@ -64,17 +48,39 @@ def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
         padding_mode="border",
         align_corners=False,
     )
-    bent = turned.clamp(0, 1) ** _uniform(count, *how.gamma, device)
+    return Augmented(_disturbed(turned.clamp(0, 1), how), mirrored)
+
+
+def _disturbed(slices: torch.Tensor, how: Augmentation) -> torch.Tensor:
+    """Change intensities in the order in which scanner and service would."""
+    count, device = len(slices), slices.device
+    if how.curves:
+        steps = torch.rand(count, CURVE_STEPS, device=device)
+        chosen = torch.rand(count, 1, 1, 1, device=device) < how.curves
+        slices = torch.where(chosen, through(slices, curves_of(steps)), slices)
+    slices = slices ** _uniform(count, *how.gamma, device)
+    if changes_k_space(how):
+        slices = scanned_again(slices, how)
     if how.coil:
-        field = functional.interpolate(
-            torch.randn(count, 1, FIELD_KNOTS, FIELD_KNOTS, device=device),
-            bent.shape[-2:],
-            mode="bicubic",
-            align_corners=True,
-        )
-        bent = bent * torch.exp(field * _uniform(count, 0, how.coil, device))
-    noise = torch.randn_like(bent) * _uniform(count, 0, how.noise, device)
-    return Augmented((bent + noise).clamp(0, 1), mirrored)
+        knots = torch.randn(count, 1, FIELD_KNOTS, FIELD_KNOTS, device=device)
+        slices = shaded(slices, knots * _uniform(count, 0, how.coil, device))
+        slices = rescaled(slices, *WINDOW)
+    noise = torch.randn_like(slices) * _uniform(count, 0, how.noise, device)
+    slices = (slices + noise).clamp(0, 1)
+    return _cut(slices, how.cutout) if how.cutout else slices
+
+
+def _cut(slices: torch.Tensor, probability: float) -> torch.Tensor:
+    """Blot a patch out of some slices."""
+    count, device = len(slices), slices.device
+    half_side = _uniform(count, *CUT_SIDE, device).view(-1, 1) / 2
+    chosen = torch.rand(count, 1, device=device) < probability
+    return blotted(
+        slices,
+        torch.rand(count, 2, device=device),
+        half_side * chosen,
+        torch.rand(count, 1, 1, 1, device=device),
+    )
 
 
 def _poses(

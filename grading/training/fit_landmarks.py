@@ -22,8 +22,9 @@ from grading.landmarks.network import (
     LandmarkSpec,
     as_input,
 )
-from grading.training.fit import schedule, silence_advice
+from grading.training.engine import silence_advice
 from grading.training.looks import UNKNOWN, Disturbance, Kept, Looks, disturbed
+from grading.training.rate import schedule
 
 TARGET_MM = 3.0
 """Standard deviation of the hill that a heatmap has at its point."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from grading.grades import PixelPoint, Region, RegionOrigin
 from grading.landmarks.network import AXIAL_POINTS, LandmarkSpec
 from grading.preprocess import crop
+from grading.training.intensities import curves_of, rescaled, shaded, through
 from grading.training.lessons.lesson import AxialLesson, SagittalLesson
 
 MARGIN = 1.4
@@ -189,44 +190,27 @@ def _disturb(
         return torch.rand(count, *shape, generator=generator) * (high - low) + low
 
     if how.remap_share:
-        curves = _curves(count, generator)
-        mapped = _through(looks, curves)
+        # Steps that may fall a little: the curve mostly rises.
+        curves = curves_of(torch.rand(count, 6, generator=generator) - 0.25)
+        mapped = through(looks, curves)
         looks = torch.where(uniform(0, 1, 1, 1, 1) < how.remap_share, mapped, looks)
     looks = looks ** torch.exp(
         uniform(math.log(how.gamma[0]), math.log(how.gamma[1]), 1, 1, 1)
     )
     if how.bias:
-        field = functional.interpolate(
-            torch.randn(count, 1, 3, 3, generator=generator),
-            looks.shape[-2:],
-            mode="bicubic",
-            align_corners=True,
-        )
-        looks = looks * torch.exp(field * uniform(0, how.bias / 2, 1, 1, 1))
+        knots = torch.randn(count, 1, 3, 3, generator=generator)
+        looks = shaded(looks, knots * uniform(0, how.bias / 2, 1, 1, 1))
     if how.blur_mm and float(torch.rand(1, generator=generator)) < 0.5:
         looks = _blurred(looks, how.blur_mm / spec.pitch_mm)
     if how.noise:
         spread = uniform(0, how.noise, 1, 1, 1)
         looks = looks + torch.randn(looks.shape, generator=generator) * spread
-    return _rescaled(_blotted(looks, how, generator))
-
-
-def _curves(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return (count, knots): values at even intensities, mostly rising."""
-    steps = torch.rand(count, 6, generator=generator) - 0.25
-    curve = torch.cat([torch.zeros(count, 1), steps.cumsum(dim=1)], dim=1)
-    low = curve.amin(dim=1, keepdim=True)
-    return (curve - low) / (curve.amax(dim=1, keepdim=True) - low).clamp(min=1e-3)
-
-
-def _through(looks: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
-    knots = curves.shape[1] - 1
-    at = looks.clamp(0, 1) * knots
-    low = at.floor().clamp(max=knots - 1)
-    flat = low.long().flatten(1)
-    below = curves.gather(1, flat).view_as(looks)
-    above = curves.gather(1, flat + 1).view_as(looks)
-    return below + (above - below) * (at - low)
+    window = spec.preprocessing
+    return rescaled(
+        _blotted(looks, how, generator),
+        window.lower_percentile,
+        window.upper_percentile,
+    )
 
 
 def _blurred(looks: torch.Tensor, width: float) -> torch.Tensor:
@@ -248,12 +232,3 @@ def _blotted(
             value = float(torch.rand(1, generator=generator))
             look[:, top : top + size, left : left + size] = value
     return looks
-
-
-def _rescaled(looks: torch.Tensor) -> torch.Tensor:
-    """Scale each look between its 1st and 99.5th percentile, as the service does."""
-    flat = looks.flatten(1)
-    low = flat.kthvalue(max(1, round(0.01 * flat.shape[1])), dim=1).values
-    high = flat.kthvalue(round(0.995 * flat.shape[1]), dim=1).values
-    low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
-    return ((looks - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)

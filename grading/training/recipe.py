@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from grading.preprocess import Preprocessing
-from grading.training.augment import PAPER, Augmentation
+from grading.training.augmentation import PAPER, Augmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,17 @@ class Recipe:
     """The learning rate neither rises nor falls."""
     balance: float = 0.0
     """How far rare grades are shown more often: 0 as they come, 1 all alike."""
+    second_step: float = 0.0
+    """Share of the training, its end, in which the heads alone learn, from rare and
+    frequent grades alike, and the learning rate starts anew."""
+    ordinal: float = 0.0
+    """Weight of a loss that knows how far apart two grades are."""
+    mixup: float = 0.0
+    """Share of the batches whose slices are blended with others."""
+    cutmix: float = 0.0
+    """Share of the remaining batches with a square from another slice in each."""
+    average_samples: float = 0.0
+    """Samples over which the weights are averaged that are validated and kept."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     shift_mm: float = 6.0
     """Largest shift of the region along each axis, on top of the phantom's own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +17,7 @@ from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
 from grading.training.lessons.lesson import AxialLesson
+from grading.training.workers import processes
 
 TARGETS = (*(finding.value for finding in Finding), *SIDE_HEADS.values())
 """Heads in the order of a sample's grades."""
@@ -59,10 +59,8 @@ def draw_phantoms(phantoms: PhantomSet, workers: int) -> Iterator[LabelledSlice]
     if workers <= 1:
         yield from map(draw, range(phantoms.slices))
         return
-    with ProcessPoolExecutor(workers) as processes:
-        yield from processes.map(
-            draw, range(phantoms.slices), chunksize=SLICES_PER_CALL
-        )
+    with processes(workers) as pool:
+        yield from pool.map(draw, range(phantoms.slices), chunksize=SLICES_PER_CALL)
 
 
 def draw_labelled(phantoms: PhantomSet, index: int) -> LabelledSlice:

@@ -16,12 +16,16 @@ from grading.card import Card, check_place
 from grading.errors import BundleError
 from grading.evaluation.delimited import CasesError
 from grading.fields import Scalar
-from grading.grades import Basis
-from grading.network import MultiTaskResNet
+from grading.grades import Basis, Grade
+from grading.network import Head, MultiTaskResNet
 from grading.phantom.slices import Split
 from grading.provenance import Provenance
 from grading.regions import region_finder
-from grading.training.fit import HEADS, Progress, fit, heads_for
+from grading.training.checkpoint import CHECKPOINT_NAME, check_resumable
+from grading.training.engine import Engine
+from grading.training.fit import fit
+from grading.training.fitting import Progress
+from grading.training.heads import HEADS
 from grading.training.images import Placing, training_slices
 from grading.training.manifest import (
     Manifest,
@@ -34,6 +38,7 @@ from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice
 from grading.training.starting import Start
 
+ONE_DEVICE = Engine()
 VALIDATION_SLICES = 400
 """Enough to see a macro-F1 move by 0.03; validated every few minutes on a CPU."""
 
@@ -60,6 +65,13 @@ class Lessons:
     start: Start | None = None
     """Which weights the training starts from; random ones where None."""
 
+    @property
+    def origin(self) -> str:
+        """Return what is learned from, and after what, for the card."""
+        if self.start is None:
+            return self.words
+        return f"{self.words}; started from {self.start.words}"
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -75,6 +87,7 @@ def train_on_phantom(
     recipe: Recipe,
     phantom: Phantom,
     start: Start | None = None,
+    engine: Engine = ONE_DEVICE,
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation.
 
@@ -84,11 +97,10 @@ def train_on_phantom(
         The weights do not fit into a bundle, something else lies in its place, or the
         weights to start from are of another network or another preprocessing.
     UsageError
-        A folder of lessons holds none, or the region is larger than what is kept of
-        a phantom's slice.
+        A folder of lessons holds none, the region is larger than what is kept of a
+        phantom's slice, or there is nothing to resume.
     """
-    check_place(folder)
-    _check_start(start, recipe)
+    _check(folder, start, recipe, engine)
     check_room(recipe)
     training, patients = slices_to_learn(phantom, Split.TRAINING)
     validation, _ = slices_to_learn(phantom, Split.VALIDATION)
@@ -102,7 +114,7 @@ def train_on_phantom(
         basis=_basis(Origin.PHANTOM, start),
         start=start,
     )
-    train(folder, name, recipe, lessons)
+    train(folder, name, recipe, lessons, engine)
 
 
 def train_on_manifest(
@@ -111,6 +123,7 @@ def train_on_manifest(
     recipe: Recipe,
     labelled: Labelled,
     start: Start | None = None,
+    engine: Engine = ONE_DEVICE,
 ) -> None:
     """Write a bundle that has learned from a manifest's training part.
 
@@ -121,9 +134,10 @@ def train_on_manifest(
         weights to start from are of another network or another preprocessing.
     CasesError
         Training or validation part are empty, or an image cannot be read.
+    UsageError
+        There is nothing to resume.
     """
-    check_place(folder)
-    _check_start(start, recipe)
+    _check(folder, start, recipe, engine)
     placing = _placing(start)
     training = _read(labelled, Part.TRAINING, recipe, placing, recipe.shift_mm)
     validation = _read(labelled, Part.VALIDATION, recipe, placing)
@@ -139,16 +153,22 @@ def train_on_manifest(
         basis=_basis(manifest.origin, start),
         start=start,
     )
-    train(folder, name, recipe, lessons)
+    train(folder, name, recipe, lessons, engine)
 
 
-def train(folder: Path, name: Name, recipe: Recipe, lessons: Lessons) -> None:
+def train(
+    folder: Path,
+    name: Name,
+    recipe: Recipe,
+    lessons: Lessons,
+    engine: Engine = ONE_DEVICE,
+) -> None:
     """Write a bundle to ``folder``, and again after each validation."""
     start = lessons.start.bundle if lessons.start else None
-    heads = heads_for(lessons.training)
 
     def keep(network: MultiTaskResNet, progress: Progress) -> None:
-        card = replace(describe(name, recipe, lessons, progress), heads=heads)
+        heads = tuple(Head(name, len(Grade)) for name in network.heads)
+        card = replace(describe(name, recipe, lessons, progress, engine), heads=heads)
         weights = dict(network.state_dict())
         if start:
             # What finds landmarks did not take part, and goes on as it is.
@@ -160,17 +180,32 @@ def train(folder: Path, name: Name, recipe: Recipe, lessons: Lessons) -> None:
         lessons.training,
         lessons.validation,
         recipe,
-        folder.with_name(folder.name + ".log"),
+        log_folder(folder),
         keep,
         lessons.start.weights if lessons.start else None,
+        engine=engine,
+        told={
+            **_recipe(recipe),
+            "backbone": recipe.backbone,
+            "preprocessing": str(recipe.preprocessing),
+            "lessons": lessons.origin,
+        },
     )
 
 
-def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -> Card:
+def log_folder(folder: Path) -> Path:
+    """Return where a bundle's training notes how it goes, beside the bundle."""
+    return folder.with_name(folder.name + ".log")
+
+
+def describe(
+    name: Name,
+    recipe: Recipe,
+    lessons: Lessons,
+    progress: Progress,
+    engine: Engine = ONE_DEVICE,
+) -> Card:
     """Return the card of a network as far as the training has come."""
-    words = lessons.words
-    if lessons.start:
-        words += f"; started from {lessons.start.words}"
     return Card(
         name=name.name,
         version=name.version,
@@ -181,9 +216,12 @@ def describe(name: Name, recipe: Recipe, lessons: Lessons, progress: Progress) -
         calibration={head.name: 1.0 for head in HEADS},
         provenance=Provenance(
             command=name.command,
-            labelled_slices=words,
-            hardware=hardware(),
-            software=f"Python {platform.python_version()}, torch {torch.__version__}",
+            labelled_slices=lessons.origin,
+            hardware=hardware(engine),
+            software=(
+                f"Python {platform.python_version()}, torch {torch.__version__}, "
+                f"{engine.arithmetic}"
+            ),
             seconds=round(progress.seconds, 1),
             samples_seen=progress.samples_seen,
             recipe=_recipe(recipe),
@@ -222,6 +260,15 @@ def _read(
     return list(tqdm(slices, total=len(images), desc=f"reading the {part} part"))
 
 
+def _check(folder: Path, start: Start | None, recipe: Recipe, engine: Engine) -> None:
+    """Refuse what cannot end well, before the work begins."""
+    check_place(folder)
+    _check_start(start, recipe)
+    engine.share_of(recipe.batch_slices)
+    if engine.resume:
+        check_resumable(log_folder(folder) / CHECKPOINT_NAME)
+
+
 def _check_start(start: Start | None, recipe: Recipe) -> None:
     if start is None:
         return
@@ -255,16 +302,20 @@ def _recipe(recipe: Recipe) -> dict[str, Scalar]:
     del fields["preprocessing"], fields["backbone"]
     augmentation = fields.pop("augmentation")
     return fields | {
-        "loss": "cross-entropy summed over the heads",
+        "loss": _loss(recipe),
         "augmentation": ", ".join(f"{k} {v}" for k, v in augmentation.items()),
     }
 
 
-def hardware() -> str:
+def _loss(recipe: Recipe) -> str:
+    ordinal = f" + {recipe.ordinal:g} squared earth mover's distance"
+    return f"cross-entropy{ordinal if recipe.ordinal else ''}, summed over the heads"
+
+
+def hardware(engine: Engine) -> str:
     """Say what trained, without saying which machine."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return processor()
+    words = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+    return f"{engine.processes} x {words}" if engine.processes > 1 else words
 
 
 def processor() -> str:

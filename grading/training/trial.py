@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +39,7 @@ from grading.phantom.studies.habits import Role
 from grading.phantom.studies.identity import instances
 from grading.phantom.studies.truth import ImageTruth, Measured, StudyTruth
 from grading.training.predict import predictor
+from grading.training.workers import processes
 
 SERIES = frozenset({Role.AXIAL_T2, Role.SAGITTAL_T2})
 """All that grading looks at; the others would only be refused."""
@@ -109,8 +108,8 @@ def try_set(
         StudyKey(studies.seed, number, studies.domain, studies.prevalence)
         for number in range(1, count + 1)
     ]
-    with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as processes:
-        for examined in processes.map(examine, keys):
+    with processes(workers) as pool:
+        for examined in pool.map(examine, keys):
             yield tuple(grade_examined(grader, examined) for grader in graders)
 
 
@@ -159,11 +158,6 @@ def describe_placings(placings: Sequence[Placing]) -> str:
         f"right on {right} ({right / len(placings):.1%}), wrong on {wrong}, not "
         f"determined on {len(placings) - len(determined)}"
     )
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def grade_examined(grader: Grader, examined: Examined) -> StudyTrial:

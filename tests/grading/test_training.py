@@ -25,16 +25,13 @@ from grading.landmarks.network import AXIAL_POINTS
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop, default_region
-from grading.training.augment import Augmentation, augment
-from grading.training.fit import (
-    HEADS,
-    SIDES,
-    Progress,
-    fit,
-    mirrored_grades,
-    sampler_for,
-    schedule,
-)
+from grading.training.augment import augment
+from grading.training.augmentation import Augmentation
+from grading.training.fit import fit
+from grading.training.fitting import Progress
+from grading.training.heads import HEADS, SIDES, mirrored_grades
+from grading.training.order import sampler_for
+from grading.training.rate import schedule
 from grading.training.recipe import Recipe, paper_recipe
 from grading.training.samples import (
     LabelledSlice,
@@ -147,7 +144,7 @@ def test_a_balanced_order_shows_rare_grades_more_often_and_ungraded_slices_not(
     ungraded = replace(few[0], grades=(None, Grade.GRADE_0, None))
     slices = [*graded, rare, ungraded]
 
-    sampler = sampler_for(slices, Recipe(SPEC, balance=1.0))
+    sampler = sampler_for(slices, 1.0, seed=1)
 
     assert isinstance(sampler, WeightedRandomSampler)
     assert sampler.weights.tolist() == [1.0] * 8 + [8.0, 1.0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,6 +37,7 @@ from grading.training.lessons.lesson import (
     PatientLesson,
     SagittalLesson,
 )
+from grading.training.workers import processes
 
 AXIAL_PLANS = 2
 """Of each patient; each is scanned with settings of its own."""
@@ -73,8 +73,8 @@ def draw_patients(patients: PatientSet, workers: int) -> Iterator[PatientLesson]
     if workers <= 1:
         yield from map(draw, range(patients.patients))
         return
-    with ProcessPoolExecutor(workers) as processes:
-        yield from processes.map(draw, range(patients.patients))
+    with processes(workers) as pool:
+        yield from pool.map(draw, range(patients.patients))
 
 
 def draw_patient(patients: PatientSet, number: int) -> PatientLesson:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from grading.training.lessons.lesson import (
     PatientLesson,
     SagittalLesson,
 )
+from grading.training.workers import processes
 
 Json = dict[str, Any]
 
@@ -71,8 +71,8 @@ def draw_to(folder: Path, patients: PatientSet, workers: int) -> int:
         if not _path(folder, number).exists()
     ]
     draw = partial(_draw_one, folder, patients)
-    with ProcessPoolExecutor(workers) as processes:
-        drawn = processes.map(draw, missing)
+    with processes(workers) as pool:
+        drawn = pool.map(draw, missing)
         for _ in tqdm(drawn, total=len(missing), desc=str(patients.split.name).lower()):
             pass
     return len(missing)

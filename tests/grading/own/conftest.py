@@ -12,7 +12,7 @@ import torch
 from grading.bundle import Bundle, load_bundle, save_bundle
 from grading.grades import Basis
 from grading.network import MultiTaskResNet
-from grading.training.fit import HEADS
+from grading.training.heads import HEADS
 from grading.training.manifest import Manifest, read_manifest
 from tests.grading.own.labelled_sets import SPEC, write_set
 from tests.grading.test_bundle import a_card

@@ -32,7 +32,9 @@ from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.preprocess import Preprocessing
 from grading.regions import RegionFinder
 from grading.series import Slice
-from grading.training.fit import HEADS, Progress, fit
+from grading.training.fit import fit
+from grading.training.fitting import Progress
+from grading.training.heads import HEADS
 from grading.training.images import Placing, training_slices
 from grading.training.manifest import (
     Manifest,
