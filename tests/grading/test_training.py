@@ -386,6 +386,43 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     assert locator_of(load_bundle(trained), torch.device("cpu")) is None
 
 
+def test_one_landmark_network_goes_on_and_the_other_stays(
+    trained: Path, lessons: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(trained, bundle)
+    verb = ["landmarks", str(bundle), "--lessons", str(lessons), "--batch", "2"]
+    assert main([*verb, "--steps", "1"]) == 0
+    before = load_bundle(bundle)
+
+    assert main([*verb, "--steps", "2", "--plane", "axial", "--go-on"]) == 0
+
+    after = load_bundle(bundle)
+    changed = {
+        name.split(".")[1]
+        for name, weights in after.landmarks.items()
+        if not torch.equal(weights, before.landmarks[name])
+    }
+    assert changed == {"axial"}
+    assert after.card.landmarks is not None
+    provenance = after.card.landmarks.provenance
+    assert provenance.samples_seen == 1 * 2 * 2 + 2 * 2
+    assert "--steps 1" in provenance.command
+    assert "--go-on" in provenance.command
+    assert set(after.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
+
+
+@pytest.mark.parametrize("further", [["--go-on"], ["--plane", "sagittal"]])
+def test_a_landmark_network_that_is_not_there_cannot_stay_or_go_on(
+    trained: Path, further: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb = ["landmarks", str(trained), "--lessons", "nowhere", *further]
+
+    assert main(verb) == 1
+
+    assert "has no axial landmark network yet" in capsys.readouterr().err
+
+
 def test_lessons_that_are_there_are_not_drawn_again(
     lessons: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
