@@ -31,7 +31,7 @@ $(call stamp,service): pyproject.toml | $(bin)/python
 	@rm -f $(bin)/.lumbar-node-service-* && touch $@
 
 $(call stamp,development): pyproject.toml | $(bin)/python
-	$(bin)/pip install --quiet --editable '.[train,eval,dev]'
+	$(bin)/pip install --quiet --editable '.[train,eval,serve-onnx,dev]'
 	@rm -f $(bin)/.lumbar-node-*-* && touch $@ $(call stamp,service)
 
 $(bin)/python:

@@ -76,7 +76,8 @@ class NetworkRates:
 
     ours: tuple[float, ...]
     plain: tuple[float, ...]
-    device: str
+    engine: str
+    """What computes ours; the plain one computes float32 on the same device."""
     grid_pixels: int
 
 
@@ -192,7 +193,7 @@ def network_rates(bundle: Bundle) -> NetworkRates:
 
     pairs = [(rate(ours), rate(plain)) for _ in range(ROUNDS + 1)][1:]
     first, second = zip(*pairs, strict=True)
-    return NetworkRates(first, second, device, grid)
+    return NetworkRates(first, second, grader.engine_words, grid)
 
 
 def rate(run: Callable[[], None]) -> float:
@@ -206,9 +207,9 @@ def table(times: PathTimes, rates: NetworkRates, bundle: Bundle) -> str:
     """Return everything as Markdown."""
     studies = f"{len(times.seconds)} studies of {times.images} images, {times.pacs}"
     path = f"from the last image acknowledged to the SR in the PACS ({studies})"
-    size = f"{SLICES} slices of {rates.grid_pixels} x {rates.grid_pixels}, float32"
-    ours = f"{bundle.card.backbone} with its heads, {rates.device} ({size})"
-    plain = "plain eager torchvision resnet50, same input, in turns"
+    size = f"{SLICES} slices of {rates.grid_pixels} x {rates.grid_pixels}"
+    ours = f"{bundle.card.backbone} with its heads, {rates.engine} ({size})"
+    plain = "plain eager torchvision resnet50, float32, same input, in turns"
     ratios = [one / other for one, other in zip(rates.ours, rates.plain, strict=True)]
     rows = (
         (f"seconds {path}, less {QUIET_SECONDS:.0f} s quiet time", times.seconds),

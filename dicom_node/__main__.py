@@ -23,7 +23,7 @@ from dicom_node import config as configuration
 from dicom_node import logs
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError, NodeError
-from grading.errors import BundleError, GradingError
+from grading.errors import BundleError, EngineError, GradingError
 from storage.errors import SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
     logs.configure()
     try:
         status: int = arguments.run(arguments)
-    except (ConfigError, BundleError, SchemaOutOfDate) as error:
+    except (ConfigError, BundleError, EngineError, SchemaOutOfDate) as error:
         print(f"lumbar-node: {error}", file=sys.stderr)
         return configuration.EXIT_STATUS
     except (NodeError, StorageError, GradingError) as error:
@@ -197,6 +197,7 @@ def _work(arguments: argparse.Namespace) -> int:
     try:
         identity = grader.bundle.identity
         what = f"grading with {identity.name} {identity.version} ({identity.basis})"
+        what += f", {grader.engine_words}"
         service.run_clock(clock, stopping, what)
     finally:
         reader.close()
@@ -217,6 +218,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
 def _check_config(arguments: argparse.Namespace) -> int:
     from dicom_node.requested import phrases_of
     from dicom_node.sender import Peer, echo
+    from grading.engines.choosing import require
 
     config = _load(arguments)
     language = phrases_of(config).language
@@ -225,6 +227,8 @@ def _check_config(arguments: argparse.Namespace) -> int:
     print("database: reachable, schema up to date")
     identity = _bundle(config).identity
     print(f"bundle: {identity.name} {identity.version}, basis {identity.basis}")
+    require(config.model.engine)
+    print(f"engine: {config.model.engine}")
     unreachable = 0
     for destination in config.destinations:
         peer = Peer(destination.ae_title, destination.host, destination.port)
@@ -390,7 +394,12 @@ def _bundle(config: Config) -> Bundle:
 def _grader(config: Config) -> Grader:
     from grading.grader import Grader
 
-    return Grader(_bundle(config), config.model.device)
+    return Grader(
+        _bundle(config),
+        config.model.device,
+        engine=config.model.engine,
+        engine_folder=config.node.data_directory / "engine",
+    )
 
 
 def _installation(config: Config) -> Installation:

@@ -54,6 +54,8 @@ class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bundle: Path | None = None
     device: str = "auto"
+    engine: Literal["torch", "onnx"] = "torch"
+    """What computes the grading network; ``onnx`` is an extra and knows no GPU."""
     accept_phantom_bundle: bool = False
 
 
@@ -270,10 +272,14 @@ def _database_problems(config: Config) -> list[str]:
 
 
 def _device_problems(config: Config) -> list[str]:
-    device = config.model.device
-    if DEVICE.fullmatch(device):
-        return []
-    return [f"model.device: {device!r} must be auto, cpu, cuda or cuda:0, cuda:1 ..."]
+    device, engine = config.model.device, config.model.engine
+    if not DEVICE.fullmatch(device):
+        must = "must be auto, cpu, cuda or cuda:0, cuda:1 ..."
+        return [f"model.device: {device!r} {must}"]
+    if engine == "onnx" and device.startswith("cuda"):
+        clash = f"{engine!r} computes on the CPU, but model.device is {device!r}"
+        return [f"model.engine: {clash}; set engine to torch, or device to cpu"]
+    return []
 
 
 def _destination_problems(config: Config) -> list[str]:

@@ -5,6 +5,7 @@
     GradingError
     |-- NotGradable     sound DICOM, not ours to grade; never retried
     |-- BundleError     missing, damaged, or not accepted by the configuration
+    |-- EngineError     cannot compute here what a bundle demands
     |-- UndrawableError no phantom can be what was asked for
     `-- UsageError      arguments of a command that do not fit together
 """
@@ -24,6 +25,10 @@ class NotGradable(GradingError):
 
 class BundleError(GradingError):
     """A bundle is missing, damaged, or not accepted by the configuration."""
+
+
+class EngineError(GradingError):
+    """An engine is not installed, or does not compute what it should."""
 
 
 class UndrawableError(GradingError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from pydicom import Dataset
@@ -11,6 +11,10 @@ from pydicom import Dataset
 from grading.aggregate import level_grades
 from grading.boxes import Box
 from grading.bundle import Bundle, locator_of
+from grading.engines.choosing import backbone_engine
+from grading.engines.engine import EngineName
+from grading.engines.on_onnx import Cache
+from grading.engines.on_torch import CPU, device_named
 from grading.grades import (
     AxialMarks,
     Finding,
@@ -28,8 +32,6 @@ from grading.prepared import Prepared, prepare
 from grading.regions import region_finder
 from grading.study import StudyReader
 
-log = logging.getLogger(__name__)
-
 
 class Grader:
     """Grades studies with one bundle on one device.
@@ -41,6 +43,16 @@ class Grader:
     locator
         Finds the canal and the discs; the bundle's own networks where None. Without
         either regions lie at the image centre and no level is determined.
+    engine
+        What computes the network: see `grading.engines.choosing`. ``onnx`` computes
+        on the CPU.
+    engine_folder
+        Where a network that was exported for ONNX Runtime is kept; nowhere if None.
+
+    Raises
+    ------
+    EngineError
+        The engine is not installed, or computes something else than torch.
     """
 
     def __init__(
@@ -48,23 +60,32 @@ class Grader:
         bundle: Bundle,
         device: str = "auto",
         locator: Locator | None = None,
+        *,
+        engine: EngineName = "torch",
+        engine_folder: Path | None = None,
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        on = CPU if engine == "onnx" else device_named(device)
+        network = MultiTaskResNet(bundle.card.backbone, bundle.card.heads)
+        network.load_state_dict(bundle.state_dict)
+        network.eval()
+        sha256 = bundle.card.weights_sha256
+        cache = Cache(engine_folder, sha256) if engine_folder else None
+        grid = bundle.card.preprocessing.grid_pixels
         self._bundle = bundle
-        self._device = torch.device(device)
-        self._locator = locator or locator_of(bundle, self._device)
+        self._locator = locator or locator_of(bundle, on)
         self._finder = region_finder(bundle.card)
-        self._network = MultiTaskResNet(bundle.card.backbone, bundle.card.heads)
-        self._network.load_state_dict(bundle.state_dict)
-        self._network.eval()
-        self._return_to_device()
-        self._network.to(memory_format=torch.channels_last)
+        self._engine = backbone_engine(network.backbone, grid, on, engine, cache)
+        self._heads = network.heads
 
     @property
     def bundle(self) -> Bundle:
         """The bundle that grades."""
         return self._bundle
+
+    @property
+    def engine_words(self) -> str:
+        """What computes the network, for a log."""
+        return self._engine.words
 
     @property
     def locator(self) -> Locator | None:
@@ -114,37 +135,19 @@ class Grader:
     ) -> Mapping[str, list[tuple[float, ...]]]:
         """Return each head's calibrated probabilities for each slice.
 
-        The whole study is one batch. Where the GPU's memory does not suffice,
-        smaller batches are tried, then the CPU.
+        The whole study is one batch. Whatever the engine, the heads are computed
+        here, in float32.
         """
-        batch = torch.stack(list(tensors))
-        size = len(batch)
-        while True:
-            try:
-                return self._in_batches(batch, size, self._device)
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-            if size == 1:
-                break
-            size = (size + 1) // 2
-            log.warning("the GPU's memory does not suffice: batches of %d now", size)
-        log.warning("the GPU's memory does not hold one slice: grading on the CPU")
-        self._network.to("cpu")
-        try:
-            return self._in_batches(batch, len(batch), torch.device("cpu"))
-        finally:
-            self._return_to_device()
+        (features,) = self._engine(torch.stack(list(tensors)))
+        with torch.inference_mode():
+            return {
+                name: self._calibrated(name, head(features))
+                for name, head in self._heads.items()
+            }
 
-    def _return_to_device(self) -> None:
-        """Go back to the GPU, or stay on the CPU where it has no room any more."""
-        try:
-            self._network.to(self._device)
-        except torch.OutOfMemoryError:
-            self._device = torch.device("cpu")
-            self._network.to(self._device)
-            log.warning(
-                "the GPU's memory does not hold the network: on the CPU from now on"
-            )
+    def _calibrated(self, head: str, logits: torch.Tensor) -> list[tuple[float, ...]]:
+        softened = torch.softmax(logits.double() / self._temperature(head), dim=1)
+        return [tuple(row) for row in softened.tolist()]
 
     def _slice_grades(
         self, prepared: Sequence[Prepared], placed: Sequence[Placed]
@@ -192,17 +195,3 @@ class Grader:
 
     def _temperature(self, head: str) -> float:
         return self._bundle.card.calibration.get(head, 1.0)
-
-    @torch.inference_mode()
-    def _in_batches(
-        self, batch: torch.Tensor, size: int, device: torch.device
-    ) -> Mapping[str, list[tuple[float, ...]]]:
-        found: dict[str, list[tuple[float, ...]]] = {}
-        for part in torch.split(batch, size):
-            on_device = part.to(device, memory_format=torch.channels_last)
-            for name, logits in self._network(on_device).items():
-                softened = torch.softmax(
-                    logits.double() / self._temperature(name), dim=1
-                )
-                found.setdefault(name, []).extend(map(tuple, softened.tolist()))
-        return found

@@ -148,7 +148,7 @@ def run_train(arguments: argparse.Namespace) -> str:
     """
     from grading.bundle import load_bundle
     from grading.network import BACKBONES
-    from grading.training.engine import Engine
+    from grading.training.machinery import Machinery
     from grading.training.manifest import read_manifest
     from grading.training.phantoms import Phantom
     from grading.training.starting import start_from_bundle, start_from_file
@@ -175,18 +175,18 @@ def run_train(arguments: argparse.Namespace) -> str:
         arguments.version,
         command=_command(arguments, recipe),
     )
-    engine = Engine(
+    machinery = Machinery(
         arguments.devices, arguments.hosts, arguments.precision, arguments.resume
     )
     if arguments.manifest:
         manifest = read_manifest(arguments.manifest, arguments.data_root)
         labelled = Labelled(arguments.manifest, manifest)
-        train_on_manifest(arguments.out, name, recipe, labelled, start, engine)
+        train_on_manifest(arguments.out, name, recipe, labelled, start, machinery)
     else:
         phantom = Phantom(
             arguments.patients, arguments.seed, arguments.workers, arguments.lessons
         )
-        train_on_phantom(arguments.out, name, recipe, phantom, start, engine)
+        train_on_phantom(arguments.out, name, recipe, phantom, start, machinery)
     return f"bundle written to {arguments.out}" + _lost(bundle, arguments.out)
 
 

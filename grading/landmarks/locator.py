@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from grading.engines.engine import LARGEST_BATCH
+from grading.engines.on_torch import TorchEngine
 from grading.grades import AxialMarks, PixelPoint, Region, RegionOrigin
 from grading.landmarks.found import AxialFound, FoundDisc, FoundPoint, SagittalFound
 from grading.landmarks.heatmaps import Peak, many_peaks, single_peaks
@@ -39,7 +41,8 @@ DISCS_APART_MM = 14.0
 """No two discs of one spine are nearer: vertebrae are higher than that."""
 LEAST_SACRUM = 0.2
 """Mass of the sacrum's heatmap near its peak below which no sacrum is seen."""
-BATCH_LOOKS = 16
+CPU_BATCH_LOOKS = 16
+"""What lies between two layers still fits into a processor's cache; a GPU takes all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ class _Look:
         )
 
 
+class _Looking(nn.Module):
+    """A landmark network that makes its two channels itself, on its own device."""
+
+    def __init__(self, network: nn.Module, pitch_mm: float) -> None:
+        super().__init__()
+        self._network = network
+        self._pitch_mm = pitch_mm
+
+    def forward(self, looks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found: tuple[torch.Tensor, torch.Tensor] = self._network(
+            as_input(looks, self._pitch_mm)
+        )
+        return found
+
+
 class HeatmapLocator:
     """A `grading.landmarks.found.Locator` made of two landmark networks.
 
@@ -76,11 +94,12 @@ class HeatmapLocator:
         sagittal: tuple[LandmarkSpec, nn.Module],
         device: torch.device,
     ) -> None:
-        self._axial_spec, self._axial = axial
-        self._sagittal_spec, self._sagittal = sagittal
-        self._device = device
-        for network in (self._axial, self._sagittal):
-            network.eval().to(device)
+        self._axial_spec, self._sagittal_spec = axial[0], sagittal[0]
+        largest = CPU_BATCH_LOOKS if device.type == "cpu" else LARGEST_BATCH
+        self._axial, self._sagittal = (
+            TorchEngine(_Looking(network, spec.pitch_mm), device, largest=largest)
+            for spec, network in (axial, sagittal)
+        )
 
     def axial(self, slices: Sequence[Slice]) -> list[AxialFound]:
         """Look at axial slices, in any order and of any series."""
@@ -93,26 +112,23 @@ class HeatmapLocator:
         ]
         mirrored = [replace(look, mirrored=True) for look in centred]
         aside = [replace(look, region=_moved(look)) for look in centred]
-        every = [first]
-        flags = []
-        for looks in (mirrored, aside):
-            points, flag = self._points(looks)
-            every.append(points)
-            flags.append(flag)
+        points, flags = self._points([*mirrored, *aside])
+        count = len(slices)
+        every = (first, points[:count], points[count:])
         return [
             _axial_found(
                 slices[i],
                 [points[i] for points in every],
-                sum(flag[i] for flag in flags) / len(flags),
+                (flags[i] + flags[count + i]) / 2,
             )
-            for i in range(len(slices))
+            for i in range(count)
         ]
 
     def sagittal(self, slices: Sequence[Slice]) -> list[SagittalFound]:
         """Look at sagittal slices, in any order and of any series."""
         spec = self._sagittal_spec
         looks = [_Look(one, _middle(one, spec)) for one in slices]
-        heatmaps, _ = self._run(self._sagittal, spec, looks)
+        heatmaps, _ = self._sagittal(_cut_all(looks, spec))
         return [
             _sagittal_found(look, maps, spec)
             for look, maps in zip(looks, heatmaps, strict=True)
@@ -123,7 +139,7 @@ class HeatmapLocator:
     ) -> tuple[list[list[PixelPoint]], list[float]]:
         """Return the axial points of each look, and whether it shows a disc."""
         spec = self._axial_spec
-        heatmaps, flags = self._run(self._axial, spec, looks)
+        heatmaps, flags = self._axial(_cut_all(looks, spec))
         points = []
         for look, maps in zip(looks, heatmaps, strict=True):
             peaks = single_peaks(maps)
@@ -132,21 +148,9 @@ class HeatmapLocator:
             points.append([look.point(peak, spec) for peak in peaks])
         return points, torch.sigmoid(flags[:, 0]).tolist()
 
-    @torch.inference_mode()
-    def _run(
-        self, network: nn.Module, spec: LandmarkSpec, looks: Sequence[_Look]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        found = []
-        for start in range(0, len(looks), BATCH_LOOKS):
-            pixels = torch.stack(
-                [_cut(look, spec) for look in looks[start : start + BATCH_LOOKS]]
-            )
-            heatmaps, flags = network(as_input(pixels.to(self._device), spec.pitch_mm))
-            found.append((heatmaps.float().cpu(), flags.float().cpu()))
-        return (
-            torch.cat([heatmaps for heatmaps, _ in found]),
-            torch.cat([flags for _, flags in found]),
-        )
+
+def _cut_all(looks: Sequence[_Look], spec: LandmarkSpec) -> torch.Tensor:
+    return torch.stack([_cut(look, spec) for look in looks])
 
 
 def _cut(look: _Look, spec: LandmarkSpec) -> torch.Tensor:

@@ -17,15 +17,15 @@ from grading.training.checkpoint import (
     Told,
     check_told,
 )
-from grading.training.engine import Engine, make_trainer, silence_advice
 from grading.training.fitting import Fitting, Progress
 from grading.training.heads import heads_for, kept_heads
+from grading.training.machinery import Machinery, make_trainer, silence_advice
 from grading.training.order import Order, order_for
 from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice, Regions
 from grading.training.starting import begin_from
 
-ONE_DEVICE = Engine()
+ONE_DEVICE = Machinery()
 
 
 def fit(
@@ -36,7 +36,7 @@ def fit(
     keep: Callable[[MultiTaskResNet, Progress], None],
     start: Mapping[str, torch.Tensor] | None = None,
     *,
-    engine: Engine = ONE_DEVICE,
+    machinery: Machinery = ONE_DEVICE,
     told: Told | None = None,
 ) -> None:
     """Train a network from random weights, or from those that ``start`` gives.
@@ -50,7 +50,7 @@ def fit(
         Called after each validation, the last one at the end of the training, so
         that a training that is stopped has still left something.
     told
-        What must be the same where ``engine`` resumes a training.
+        What must be the same where ``machinery`` resumes a training.
 
     Raises
     ------
@@ -58,12 +58,12 @@ def fit(
         The checkpoint is of another training, or devices cannot share a batch.
     """
     checkpoint = log_folder / CHECKPOINT_NAME
-    if engine.resume:
+    if machinery.resume:
         check_told(checkpoint, told or {})
     seed_everything(recipe.seed, workers=True, verbose=False)
     network = _network(slices, recipe, start or {})
-    order = order_for(slices, recipe, engine.processes)
-    training = _training_loader(slices, recipe, engine, order)
+    order = order_for(slices, recipe, machinery.processes)
+    training = _training_loader(slices, recipe, machinery, order)
     validating = DataLoader(
         Regions(validation, recipe.preprocessing), batch_size=recipe.batch_slices
     )
@@ -74,8 +74,8 @@ def fit(
         silence_advice()
         after = AfterValidation(keep, checkpoint, told or {})
         heads_alone = recipe.second_step > 0
-        trainer = make_trainer(engine, log_folder, often, heads_alone, [after])
-        going_on = str(checkpoint) if engine.resume else None
+        trainer = make_trainer(machinery, log_folder, often, heads_alone, [after])
+        going_on = str(checkpoint) if machinery.resume else None
         trainer.fit(
             fitting, training, validating, ckpt_path=going_on, weights_only=True
         )
@@ -100,12 +100,12 @@ def _network(
 
 
 def _training_loader(
-    slices: Sequence[LabelledSlice], recipe: Recipe, engine: Engine, order: Order
+    slices: Sequence[LabelledSlice], recipe: Recipe, machinery: Machinery, order: Order
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-    readers = engine.readers()
+    readers = machinery.readers()
     return DataLoader(
         Regions(slices, recipe.preprocessing, recipe.shift_mm),
-        batch_size=engine.share_of(recipe.batch_slices),
+        batch_size=machinery.share_of(recipe.batch_slices),
         sampler=order,
         drop_last=order.slices > recipe.batch_slices,
         num_workers=readers,

@@ -22,8 +22,8 @@ from grading.landmarks.network import (
     LandmarkSpec,
     as_input,
 )
-from grading.training.engine import silence_advice
 from grading.training.looks import UNKNOWN, Disturbance, Kept, Looks, disturbed
+from grading.training.machinery import silence_advice
 from grading.training.rate import schedule
 
 TARGET_MM = 3.0

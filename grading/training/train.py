@@ -22,11 +22,11 @@ from grading.phantom.slices import Split
 from grading.provenance import Provenance
 from grading.regions import region_finder
 from grading.training.checkpoint import CHECKPOINT_NAME, check_resumable
-from grading.training.engine import Engine
 from grading.training.fit import fit
 from grading.training.fitting import Progress
 from grading.training.heads import HEADS
 from grading.training.images import Placing, training_slices
+from grading.training.machinery import Machinery
 from grading.training.manifest import (
     Manifest,
     Origin,
@@ -38,7 +38,7 @@ from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice
 from grading.training.starting import Start
 
-ONE_DEVICE = Engine()
+ONE_DEVICE = Machinery()
 VALIDATION_SLICES = 400
 """Enough to see a macro-F1 move by 0.03; validated every few minutes on a CPU."""
 
@@ -87,7 +87,7 @@ def train_on_phantom(
     recipe: Recipe,
     phantom: Phantom,
     start: Start | None = None,
-    engine: Engine = ONE_DEVICE,
+    machinery: Machinery = ONE_DEVICE,
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation.
 
@@ -100,7 +100,7 @@ def train_on_phantom(
         A folder of lessons holds none, the region is larger than what is kept of a
         phantom's slice, or there is nothing to resume.
     """
-    _check(folder, start, recipe, engine)
+    _check(folder, start, recipe, machinery)
     check_room(recipe)
     training, patients = slices_to_learn(phantom, Split.TRAINING)
     validation, _ = slices_to_learn(phantom, Split.VALIDATION)
@@ -114,7 +114,7 @@ def train_on_phantom(
         basis=_basis(Origin.PHANTOM, start),
         start=start,
     )
-    train(folder, name, recipe, lessons, engine)
+    train(folder, name, recipe, lessons, machinery)
 
 
 def train_on_manifest(
@@ -123,7 +123,7 @@ def train_on_manifest(
     recipe: Recipe,
     labelled: Labelled,
     start: Start | None = None,
-    engine: Engine = ONE_DEVICE,
+    machinery: Machinery = ONE_DEVICE,
 ) -> None:
     """Write a bundle that has learned from a manifest's training part.
 
@@ -137,7 +137,7 @@ def train_on_manifest(
     UsageError
         There is nothing to resume.
     """
-    _check(folder, start, recipe, engine)
+    _check(folder, start, recipe, machinery)
     placing = _placing(start)
     training = _read(labelled, Part.TRAINING, recipe, placing, recipe.shift_mm)
     validation = _read(labelled, Part.VALIDATION, recipe, placing)
@@ -153,7 +153,7 @@ def train_on_manifest(
         basis=_basis(manifest.origin, start),
         start=start,
     )
-    train(folder, name, recipe, lessons, engine)
+    train(folder, name, recipe, lessons, machinery)
 
 
 def train(
@@ -161,14 +161,16 @@ def train(
     name: Name,
     recipe: Recipe,
     lessons: Lessons,
-    engine: Engine = ONE_DEVICE,
+    machinery: Machinery = ONE_DEVICE,
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation."""
     start = lessons.start.bundle if lessons.start else None
 
     def keep(network: MultiTaskResNet, progress: Progress) -> None:
         heads = tuple(Head(name, len(Grade)) for name in network.heads)
-        card = replace(describe(name, recipe, lessons, progress, engine), heads=heads)
+        card = replace(
+            describe(name, recipe, lessons, progress, machinery), heads=heads
+        )
         weights = dict(network.state_dict())
         if start:
             # What finds landmarks did not take part, and goes on as it is.
@@ -183,7 +185,7 @@ def train(
         log_folder(folder),
         keep,
         lessons.start.weights if lessons.start else None,
-        engine=engine,
+        machinery=machinery,
         told={
             **_recipe(recipe),
             "backbone": recipe.backbone,
@@ -203,7 +205,7 @@ def describe(
     recipe: Recipe,
     lessons: Lessons,
     progress: Progress,
-    engine: Engine = ONE_DEVICE,
+    machinery: Machinery = ONE_DEVICE,
 ) -> Card:
     """Return the card of a network as far as the training has come."""
     return Card(
@@ -217,10 +219,10 @@ def describe(
         provenance=Provenance(
             command=name.command,
             labelled_slices=lessons.origin,
-            hardware=hardware(engine),
+            hardware=hardware(machinery),
             software=(
                 f"Python {platform.python_version()}, torch {torch.__version__}, "
-                f"{engine.arithmetic}"
+                f"{machinery.arithmetic}"
             ),
             seconds=round(progress.seconds, 1),
             samples_seen=progress.samples_seen,
@@ -260,12 +262,14 @@ def _read(
     return list(tqdm(slices, total=len(images), desc=f"reading the {part} part"))
 
 
-def _check(folder: Path, start: Start | None, recipe: Recipe, engine: Engine) -> None:
+def _check(
+    folder: Path, start: Start | None, recipe: Recipe, machinery: Machinery
+) -> None:
     """Refuse what cannot end well, before the work begins."""
     check_place(folder)
     _check_start(start, recipe)
-    engine.share_of(recipe.batch_slices)
-    if engine.resume:
+    machinery.share_of(recipe.batch_slices)
+    if machinery.resume:
         check_resumable(log_folder(folder) / CHECKPOINT_NAME)
 
 
@@ -312,10 +316,10 @@ def _loss(recipe: Recipe) -> str:
     return f"cross-entropy{ordinal if recipe.ordinal else ''}, summed over the heads"
 
 
-def hardware(engine: Engine) -> str:
+def hardware(machinery: Machinery) -> str:
     """Say what trained, without saying which machine."""
     words = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
-    return f"{engine.processes} x {words}" if engine.processes > 1 else words
+    return f"{machinery.processes} x {words}" if machinery.processes > 1 else words
 
 
 def processor() -> str:

@@ -254,6 +254,14 @@ def test_an_unknown_device_is_refused(tmp_path: Path, device: str) -> None:
     assert found.startswith(f"model.device: {device!r} must be auto, cpu, cuda")
 
 
+def test_an_engine_that_knows_no_gpu_is_not_sent_to_one(tmp_path: Path) -> None:
+    model = '[model]\ndevice = "cuda:1"\nengine = "onnx"\n'
+
+    found = complaint(tmp_path, SMALLEST + model)
+
+    assert found.startswith("model.engine: 'onnx' computes on the CPU, but model.dev")
+
+
 def test_destinations_have_names_of_their_own(tmp_path: Path) -> None:
     twice = complaint(tmp_path, SMALLEST + PACS + PACS)
     nameless = complaint(tmp_path, SMALLEST + PACS.replace('"pacs"', '" "'))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pytest
 import torch
 from pydicom import Dataset
-from torch import nn
 
 from grading.bundle import Bundle, load_bundle
 from grading.errors import NotGradable
@@ -58,27 +55,6 @@ def axial(datasets: list[Dataset]) -> LoadedSeries:
 
 def tensors(count: int) -> list[torch.Tensor]:
     return list(torch.rand((count, 1, 32, 32), generator=torch.manual_seed(1)))
-
-
-class ShortOfMemory(nn.Module):
-    """A network on a GPU that holds so many slices, or moved off it."""
-
-    def __init__(self, network: nn.Module, slices: int) -> None:
-        super().__init__()
-        self.network = network
-        self.slices = slices
-        self.on_cpu = False
-        self.batches: list[int] = []
-
-    def to(self, device: object) -> Self:  # type: ignore[override]
-        self.on_cpu = str(device) == "cpu" and not self.on_cpu
-        return self
-
-    def forward(self, batch: torch.Tensor) -> object:
-        self.batches.append(len(batch))
-        if len(batch) > self.slices and not self.on_cpu:
-            raise torch.OutOfMemoryError("out of memory")
-        return self.network(batch)
 
 
 def test_training_and_service_see_the_same_tensor_bit_for_bit(
@@ -234,33 +210,6 @@ def test_probabilities_are_those_of_the_network_at_the_bundles_temperature(
         assert found[name] == [
             pytest.approx(row, abs=1e-5) for row in expected.tolist()
         ]
-
-
-@pytest.mark.parametrize(
-    ("slices", "batches"),
-    [(8, [5]), (3, [5, 3, 2]), (1, [5, 3, 2, 1, 1, 1, 1, 1]), (0, [5, 3, 2, 1, 5])],
-)
-def test_where_memory_does_not_suffice_batches_shrink_and_then_the_cpu_grades(
-    bundle: Bundle,
-    caplog: pytest.LogCaptureFixture,
-    slices: int,
-    batches: list[int],
-) -> None:
-    plenty, scarce = Grader(bundle, "cpu"), Grader(bundle, "cpu")
-    network = ShortOfMemory(scarce._network, slices)
-    scarce._network = network  # type: ignore[assignment]
-    five = tensors(5)
-    expected = plenty.probabilities(five)
-
-    found = scarce.probabilities(five)
-
-    assert network.batches == batches
-    assert set(found) == set(expected)
-    for name, rows in expected.items():
-        assert found[name] == [pytest.approx(row, abs=1e-5) for row in rows]
-    warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert bool(warnings) is (slices < 5)
-    assert any("on the CPU" in r.getMessage() for r in warnings) is (slices == 0)
 
 
 @pytest.mark.model

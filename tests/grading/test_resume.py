@@ -16,9 +16,9 @@ from grading.grades import Grade
 from grading.network import MultiTaskResNet
 from grading.preprocess import Preprocessing
 from grading.training.checkpoint import CHECKPOINT_NAME, check_told
-from grading.training.engine import Engine
 from grading.training.fit import fit
 from grading.training.fitting import Progress
+from grading.training.machinery import Machinery
 from grading.training.order import order_for
 from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice
@@ -73,12 +73,12 @@ def test_a_training_that_was_stopped_goes_on_to_its_end(
     with pytest.raises(UsageError, match="had seed 1, this one has 2"):
         check_told(checkpoint, {**TOLD, "seed": 2})
     kept: list[Progress] = []
-    going_on = Engine(resume=True)
+    going_on = Machinery(resume=True)
 
     def keep(_: MultiTaskResNet, progress: Progress) -> None:
         kept.append(progress)
 
-    fit(noise, noise, RECIPE, stopped, keep, engine=going_on, told=TOLD)
+    fit(noise, noise, RECIPE, stopped, keep, machinery=going_on, told=TOLD)
 
     assert before["samples_seen"] == 4
     assert [progress.samples_seen for progress in kept] == [8]

@@ -44,6 +44,15 @@ class RightOfTheMiddle(BrightestPlace):
         return torch.stack([*heatmaps[:, :3].unbind(1), aside[:, 3]], dim=1), flags
 
 
+class ShortOfMemory(BrightestPlace):
+    """Holds so many looks on its device and no more."""
+
+    def forward(self, looks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if len(looks) > 3:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().forward(looks)
+
+
 def header(shape: tuple[int, int]) -> ImageHeader:
     ds = mr_image()
     ds.Rows, ds.Columns = shape
@@ -99,6 +108,12 @@ def test_each_slice_gets_its_own_answer_in_order() -> None:
 
     rows = [one.marks.sac_centre.row for one in found if one.marks.sac_centre]
     assert rows == pytest.approx([row for row, _ in places], abs=1.0)
+
+
+def test_looks_that_a_gpu_cannot_hold_at_once_are_looked_at_in_parts() -> None:
+    slices = [spot(100.0 + 5 * i, 150.0) for i in range(7)]
+
+    assert locator(ShortOfMemory(4, 1)).axial(slices) == locator().axial(slices)
 
 
 def test_a_sagittal_image_gives_its_discs_from_the_head_down() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from grading.engines.on_torch import computes_bfloat16
 from grading.errors import UsageError
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -25,7 +26,7 @@ MOST_READERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Machinery:
     """On how many devices of how many hosts, and in what arithmetic."""
 
     devices: int = 1
@@ -72,19 +73,13 @@ class Engine:
 
 
 def usual_precision() -> Precision:
-    """Return bfloat16 on a GPU and where the processor computes in it.
-
-    Elsewhere it is emulated, ten times slower than single precision. A torch that
-    cannot tell what its processor can is taken for one that cannot.
-    """
-    asked = getattr(torch.cpu, "get_capabilities", dict)
-    processor: Mapping[str, object] = asked()
-    fast = processor.get("avx512_bf16") or processor.get("amx_bf16")
-    return "bf16-mixed" if fast or torch.cuda.is_available() else "32-true"
+    """Return bfloat16 on a GPU and where the processor computes in it."""
+    fast = torch.cuda.is_available() or computes_bfloat16()
+    return "bf16-mixed" if fast else "32-true"
 
 
 def make_trainer(
-    engine: Engine,
+    machinery: Machinery,
     log_folder: Path,
     validation_batches: int,
     heads_alone: bool,
@@ -97,18 +92,18 @@ def make_trainer(
     heads_alone
         Some weights get no gradient for a part of the training.
     """
-    run = run_name(log_folder) if engine.resume else ""
+    run = run_name(log_folder) if machinery.resume else ""
     distributed = "ddp_find_unused_parameters_true" if heads_alone else "ddp"
     return Trainer(
         accelerator="auto",
-        devices=engine.devices,
-        num_nodes=engine.hosts,
-        strategy=distributed if engine.processes > 1 else "auto",
+        devices=machinery.devices,
+        num_nodes=machinery.hosts,
+        strategy=distributed if machinery.processes > 1 else "auto",
         # Each process takes its own part of the order.
         use_distributed_sampler=False,
         max_epochs=1,
         val_check_interval=validation_batches,
-        precision=engine.arithmetic,
+        precision=machinery.arithmetic,
         gradient_clip_val=GRADIENT_NORM,
         logger=[
             CSVLogger(log_folder, name=None, version=run),
