@@ -243,11 +243,9 @@ def _check_fit(
     """Refuse weights that are not those of the networks on the card."""
     with torch.device("meta"):
         expected = dict(MultiTaskResNet(card.backbone, card.heads).state_dict())
-        if card.landmarks:
-            expected |= landmark_weights(
-                LandmarkNetwork(card.landmarks.axial),
-                LandmarkNetwork(card.landmarks.sagittal),
-            )
+        if marks := card.landmarks:
+            expected |= landmark_weights("axial", LandmarkNetwork(marks.axial))
+            expected |= landmark_weights("sagittal", LandmarkNetwork(marks.sagittal))
     for name in sorted(expected.keys() ^ state_dict.keys()):
         where = "missing" if name in expected else "unknown"
         raise BundleError(

@@ -44,7 +44,8 @@ class WeightAverage(nn.Module):
         current: PARAM_LIST,
         steps: torch.Tensor | int,
     ) -> None:
-        get_ema_multi_avg_fn(self._kept)(averaged, current, steps)
+        average = get_ema_multi_avg_fn(self._kept)  # type: ignore[no-untyped-call]
+        average(averaged, current, steps)
 
 
 def kept_share(average_samples: float, samples_seen: int, samples: int) -> float:

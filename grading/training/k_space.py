@@ -50,7 +50,8 @@ def scanned_again(images: torch.Tensor, how: Augmentation) -> torch.Tensor:
         # The mean stays: a ghost takes from the image what it shows elsewhere.
         factor = factor * (1 + ghost) / (1 + ghost[:, :, :1, :1])
     spectrum = torch.fft.rfft2(images) * factor
-    return torch.fft.irfft2(spectrum, s=(rows, columns))
+    back: torch.Tensor = torch.fft.irfft2(spectrum, s=(rows, columns))
+    return back
 
 
 def _measured(frequency: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from grading.errors import UsageError
 from grading.grades import Grade
 from grading.network import MultiTaskResNet
 from grading.preprocess import Preprocessing
-from grading.training.checkpoint import CHECKPOINT_NAME, check_told
+from grading.training.checkpoint import CHECKPOINT_NAME, Told, check_told
 from grading.training.fit import fit
 from grading.training.fitting import Progress
 from grading.training.machinery import Machinery
@@ -33,7 +33,7 @@ RECIPE = Recipe(
     average_samples=20.0,
     second_step=0.5,
 )
-TOLD = {"seed": 1, "lessons": "noise"}
+TOLD: Told = {"seed": 1, "lessons": "noise"}
 
 
 class PowerCut(BaseException):
