@@ -128,13 +128,13 @@ def _receive(arguments: argparse.Namespace) -> int:
     from dicom_node import receiver, service
     from dicom_node.admission import AllowList
     from storage.files import Files
+    from storage.intake import Intake
 
     config = _load(arguments)
     database = _open(config)
     stopping = service.stop_on_signals()
     store = receiver.Receiver(
-        database,
-        Files(config.node.data_directory),
+        Intake(database, Files(config.node.data_directory)),
         AllowList.of(
             config.receiver.allowed_calling_ae_titles, config.receiver.allowed_addresses
         ),

@@ -12,7 +12,7 @@ import struct
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
+from functools import partial
 from typing import cast
 
 from pynetdicom import AE, _config, evt
@@ -27,10 +27,10 @@ from dicom_node.implementation import (
     IMPLEMENTATION_VERSION_NAME,
 )
 from dicom_node.logs import Action, about
-from storage.database import Database
 from storage.errors import StorageError
-from storage.files import Files, StoredFile
-from storage.receipts import Receipt, add_receipt
+from storage.files import StoredFile
+from storage.intake import Intake
+from storage.receipts import Receipt
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,7 @@ PREAMBLE = b"\0" * 128 + b"DICM"
 class Receiver:
     """Turns C-STORE requests into receipts."""
 
-    database: Database
-    files: Files
+    intake: Intake
     allow_list: AllowList
     called_ae_title: str
 
@@ -89,30 +88,28 @@ class Receiver:
         encoded = cast(C_STORE, event.request).DataSet
         if encoded is None or not encoded.getbuffer().nbytes:
             return self._refuse(CANNOT_UNDERSTAND_EMPTY, "the request has no dataset")
+        meta = self._file_meta(event)
         try:
-            stored = self._write(event, encoded)
+            with encoded.getbuffer() as dataset:
+                self.intake.keep(
+                    [PREAMBLE + meta, dataset], partial(self._receipt, event)
+                )
         except OSError as error:
             return self._refuse(
                 OUT_OF_RESOURCES_FILE, f"the file cannot be kept: {error.strerror}"
             )
-        try:
-            with self.database.sessions.begin() as session:
-                add_receipt(session, self._receipt(event, stored))
         except StorageError as error:
-            self.files.remove(stored.root, stored.key)
             return self._refuse(OUT_OF_RESOURCES_ROW, f"{error}")
         return SUCCESS
 
-    def _write(self, event: evt.Event, encoded: BytesIO) -> StoredFile:
+    def _file_meta(self, event: evt.Event) -> bytes:
         request = cast(C_STORE, event.request)
-        meta = file_meta(
+        return file_meta(
             str(request.AffectedSOPClassUID or ""),
             str(request.AffectedSOPInstanceUID or ""),
             str(event.context.transfer_syntax),
             event.assoc.requestor.ae_title.strip(),
         )
-        with encoded.getbuffer() as dataset:
-            return self.files.write_received([PREAMBLE + meta, dataset])
 
     def _receipt(self, event: evt.Event, stored: StoredFile) -> Receipt:
         request, requestor = cast(C_STORE, event.request), event.assoc.requestor

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.columns import Base, DatabaseClock
-from storage.errors import DatabaseUnreachable, SchemaOutOfDate
+from storage.errors import ConnectionLost, DatabaseUnreachable, SchemaOutOfDate
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a writer of SQLite waits for the one before it."""
@@ -185,7 +185,8 @@ def _name_the_cure(context: ExceptionContext) -> BaseException | None:
         context.sqlalchemy_exception, sa.exc.OperationalError
     ):
         return None
-    return DatabaseUnreachable(
+    error = ConnectionLost if context.is_disconnect else DatabaseUnreachable
+    return error(
         f"the database refuses: {context.original_exception}; check that it runs, that "
         f"[database] url is right, that its disk has room, and that "
         f"`lumbar-node migrate` was run"

@@ -7,6 +7,7 @@
     |-- BadUID               a UID too long for anything to be filed under it
     |-- SchemaOutOfDate      the schema is older or newer than this program
     |-- DatabaseUnreachable  no connection, no lock or no space; may be tried again
+    |   `-- ConnectionLost   the connection broke; what was committed is not known
     |-- LeaseLost            the work was claimed by somebody else meanwhile
     |-- StudyUnknown         nothing of this study was ever received
     `-- StudyHeld            a person must decide about this study first
@@ -31,6 +32,10 @@ class SchemaOutOfDate(StorageError):
 
 class DatabaseUnreachable(StorageError):
     """The database cannot be reached, locked or written; the cause may pass."""
+
+
+class ConnectionLost(DatabaseUnreachable):
+    """The connection broke while it was used: a commit may have taken place or not."""
 
 
 class LeaseLost(StorageError):

@@ -59,9 +59,38 @@ class Files:
         OSError
             The disk is full or broken. No file is left behind.
         """
+        stored = self.place_received(parts)
+        self.flush_names(self.folder_of(stored))
+        return stored
+
+    def place_received(self, parts: Sequence[bytes | memoryview]) -> StoredFile:
+        """Write one object as it came; its content is durable on return.
+
+        Its name is only after `flush_names` of its folder, which all that were
+        placed there by then share.
+
+        Raises
+        ------
+        OSError
+            The disk is full or broken. No file is left behind.
+        """
         # One folder an hour keeps folders small at any rate of receiving.
         hour = datetime.now(UTC).strftime("%Y/%m/%d/%H")
-        return self._write(Root.RECEIVED, f"{hour}/{uuid.uuid4().hex}.dcm", parts)
+        return self._place(Root.RECEIVED, f"{hour}/{uuid.uuid4().hex}.dcm", parts)
+
+    def folder_of(self, stored: StoredFile) -> Path:
+        """Return the folder that holds a file's name."""
+        return self.path(stored.root, stored.key).parent
+
+    def flush_names(self, folder: Path) -> None:
+        """Make every name that is in a folder by now survive a power cut.
+
+        Raises
+        ------
+        OSError
+            The disk is broken.
+        """
+        _sync_folder(folder)
 
     def write_produced(
         self, study_instance_uid: str, name: str, content: bytes | memoryview
@@ -81,7 +110,9 @@ class Files:
         # A digest, because a study UID is text from the wire.
         study = hashlib.sha256(study_instance_uid.encode("utf-8", "surrogatepass"))
         digest = study.hexdigest()
-        return self._write(Root.PRODUCED, f"{digest[:2]}/{digest}-{name}", [content])
+        stored = self._place(Root.PRODUCED, f"{digest[:2]}/{digest}-{name}", [content])
+        self.flush_names(self.folder_of(stored))
+        return stored
 
     def path(self, root: Root, key: str) -> Path:
         """Return where a file lies, whether or not it is there.
@@ -136,15 +167,15 @@ class Files:
                     removed += 1
         return removed
 
-    def _write(
+    def _place(
         self, root: Root, key: str, parts: Sequence[bytes | memoryview]
     ) -> StoredFile:
+        """Write a file beside its place, flush it, and rename it."""
         path = self.path(root, key)
         self._make_durable_folder(path.parent)
         with _temporary_beside(path) as temporary:
             sha256, size_bytes = _write_durably(temporary, parts)
             temporary.replace(path)
-        _sync_folder(path.parent)
         return StoredFile(root, key, sha256, size_bytes)
 
     def _make_durable_folder(self, folder: Path) -> None:

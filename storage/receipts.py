@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,23 +34,12 @@ class Receipt:
 
 def add_receipt(session: Session, receipt: Receipt) -> None:
     """Keep a receipt; once this is committed the C-STORE may be acknowledged."""
-    session.add(
-        ReceiptRow(
-            id=receipt.id,
-            received_at=receipt.received_at,
-            association=receipt.association,
-            calling_ae_title=receipt.calling_ae_title,
-            peer_address=receipt.peer_address,
-            sop_class_uid=receipt.sop_class_uid,
-            sop_instance_uid=receipt.sop_instance_uid,
-            transfer_syntax_uid=receipt.transfer_syntax_uid,
-            state=ReceiptState.RECEIVED,
-            root=receipt.file.root,
-            key=receipt.file.key,
-            sha256=receipt.file.sha256,
-            size_bytes=receipt.file.size_bytes,
-        )
-    )
+    add_receipts(session, [receipt])
+
+
+def add_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
+    """Keep receipts, at least one; once this is committed they may be acknowledged."""
+    session.execute(sa.insert(ReceiptRow), [_values(receipt) for receipt in receipts])
 
 
 def unindexed_receipts(session: Session, limit: int) -> list[Receipt]:
@@ -100,6 +90,24 @@ def lock_receipt(session: Session, receipt_id: str) -> ReceiptRow:
 
 def stored_file(row: ReceiptRow) -> StoredFile:
     return StoredFile(row.root, row.key, row.sha256, row.size_bytes)
+
+
+def _values(receipt: Receipt) -> dict[str, object]:
+    return {
+        "id": receipt.id,
+        "received_at": receipt.received_at,
+        "association": receipt.association,
+        "calling_ae_title": receipt.calling_ae_title,
+        "peer_address": receipt.peer_address,
+        "sop_class_uid": receipt.sop_class_uid,
+        "sop_instance_uid": receipt.sop_instance_uid,
+        "transfer_syntax_uid": receipt.transfer_syntax_uid,
+        "state": ReceiptState.RECEIVED,
+        "root": receipt.file.root,
+        "key": receipt.file.key,
+        "sha256": receipt.file.sha256,
+        "size_bytes": receipt.file.size_bytes,
+    }
 
 
 def _receipt(row: ReceiptRow) -> Receipt:

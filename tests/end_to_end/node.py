@@ -17,6 +17,7 @@ from dicom_node.sender import Peer
 from dicom_node.worker import StudyGrader, Worker
 from storage.database import Database, open_database
 from storage.files import Files
+from storage.intake import Intake
 from storage.overview import Overview, overview
 
 NODE_TITLE = "LUMBARNODE"
@@ -62,7 +63,7 @@ def running_node(
     files = Files(folder)
     reader = Reader(timeout_seconds=30)
     with closing(open_database(database_url)) as database, closing(reader):
-        store = receiver.Receiver(database, files, allow_list, NODE_TITLE)
+        store = receiver.Receiver(Intake(database, files), allow_list, NODE_TITLE)
         server = receiver.start(store, "127.0.0.1", 0, max_associations=10)
         worker = Worker(
             name="test",
