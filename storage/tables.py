@@ -34,15 +34,33 @@ from storage.states import (
     Role,
 )
 
+_HELD = sa.text("held_since IS NOT NULL")
+
 
 class StudyRow(Base):
     """One study, its revision, and whether a person has to decide about it."""
 
     __tablename__ = "studies"
+    __table_args__ = (
+        # All that settling and claiming ask for, however many studies are finished.
+        # The words are those of the queries: a partial index serves no others.
+        sa.Index(
+            "ix_studies_in_motion",
+            "last_received_at",
+            sqlite_where=sa.text(
+                "held_since IS NOT NULL OR settled_as_of IS NOT last_received_at"
+            ),
+            postgresql_where=sa.text(
+                "held_since IS NOT NULL "
+                "OR settled_as_of IS DISTINCT FROM last_received_at"
+            ),
+        ),
+        sa.Index(None, "held_since", sqlite_where=_HELD, postgresql_where=_HELD),
+    )
 
     study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(default=DatabaseClock())
-    last_received_at: Mapped[datetime | None] = mapped_column(index=True)
+    last_received_at: Mapped[datetime | None]
     """When the last gradable change was filed; None before the first image."""
     settled_as_of: Mapped[datetime | None]
     """The ``last_received_at`` at which the study was last looked at."""
