@@ -5,6 +5,8 @@ The caller opens the transaction: ``with database.sessions.begin() as session``.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,6 +28,11 @@ from storage.errors import ConnectionLost, DatabaseUnreachable, SchemaOutOfDate
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a writer of SQLite waits for the one before it."""
+
+LOOK_SECONDS = 0.001
+"""How often it looks whether that writer has ended."""
+PRIMARY_CODE = 0xFF
+"""The part of SQLite's extended result codes that names the kind."""
 
 MIGRATION_LOCK = 7_512_036_401
 """Any fixed number: two ``migrate`` on one PostgreSQL take turns by it."""
@@ -175,8 +182,41 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns into a writer is refused at once
         # when another wrote meanwhile; an immediate one waits its turn.
-        looks = connection.get_execution_options().get("only_looks", False)
-        connection.exec_driver_sql("BEGIN" if looks else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("only_looks", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection)
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Begin once the writer before has ended.
+
+    SQLite's own waiting sleeps up to 100 ms between two looks at the lock. Beside a
+    receiver that commits without a pause it would find the lock free by luck only.
+    """
+    cursor = connection.connection.cursor()
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        while (code := _try_to_begin(cursor)) == sqlite3.SQLITE_BUSY:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(LOOK_SECONDS)
+        if code is not None:
+            # Once more, through SQLAlchemy, which says what is wrong.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        cursor.close()
+
+
+def _try_to_begin(cursor: DBAPICursor) -> int | None:
+    """Return None once the transaction has begun, else SQLite's primary code."""
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & PRIMARY_CODE
+    return None
 
 
 def _name_the_cure(context: ExceptionContext) -> BaseException | None:

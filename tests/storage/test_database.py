@@ -118,6 +118,24 @@ def test_two_writers_wait_for_each_other_and_both_succeed(database: Database) ->
         assert len(unindexed_receipts(session, 10)) == 2
 
 
+def test_a_writer_that_does_not_end_is_named_after_the_time_to_wait(
+    sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_database(sqlite_database_url)) as database:
+        with database.sessions.begin() as writer:
+            database_now(writer)
+            monkeypatch.setattr("storage.database.BUSY_TIMEOUT_SECONDS", 0)
+
+            with (
+                pytest.raises(DatabaseUnreachable, match="database is locked"),
+                database.sessions.begin() as second,
+            ):
+                database_now(second)
+
+        with database.sessions.begin() as third:
+            assert database_now(third).tzinfo is UTC
+
+
 def test_sqlite_commits_are_durable_and_keys_are_in_force(
     sqlite_database_url: str,
 ) -> None:
