@@ -6,6 +6,8 @@ import contextlib
 import logging
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from dicom_node.errors import PeerUnreachable
 from dicom_node.sender import Peer, echo
 from storage.files import Root
 from storage.receipts import unindexed_receipts
-from tests.dicom_factories import as_received, mr_image
+from tests.dicom_factories import as_received, mr_image, mr_series
 from tests.end_to_end.node import Node, running_node
 from tests.end_to_end.scanner import encoded_dataset, send, send_file, send_raw
 from tests.fakes import SameEverywhere
@@ -96,6 +98,21 @@ def in_syntax(ds: Dataset, syntax: UID) -> Dataset:
         implicit_vr=syntax.is_implicit_VR,
     )
     return pydicom.dcmread(BytesIO(buffer.getvalue()))
+
+
+def test_all_that_several_associations_send_at_once_is_kept(node: Node) -> None:
+    series = [
+        [as_received(ds) for ds in mr_series(4, f"2.25.{sender}")]
+        for sender in range(4)
+    ]
+
+    with ThreadPoolExecutor(len(series)) as senders:
+        statuses = list(senders.map(partial(send, node.peer), series))
+
+    assert statuses == [[0x0000] * 4] * 4
+    received = {str(pydicom.dcmread(BytesIO(it)).SOPInstanceUID) for it in kept(node)}
+    assert received == {str(ds.SOPInstanceUID) for one in series for ds in one}
+    assert len(files_below(node.files.data_directory)) == 16
 
 
 def test_a_private_sop_class_is_kept_too(quiet_node: Node) -> None:
