@@ -1,0 +1,110 @@
+"""A worker without a network: indexes, settles, claims, and takes the times of it.
+
+Usage: ``python -m benchmarks.small_worker URL FOLDER TIMES``; at SIGTERM it writes the
+milliseconds of every transaction as JSON. Grading is left out: it would take the
+processor from what is measured, and does not grow with the database.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from benchmarks.filling import DESTINATION
+from dicom_node import logs, service
+from dicom_node.completeness import Settler
+from dicom_node.indexer import Indexer, Reader
+from dicom_node.schedule import Clock
+from storage import jobs, outbox
+from storage.database import Database, open_database
+from storage.files import Files
+
+TICK_SECONDS = 0.2
+QUIET_SECONDS = 2.0
+LEASE_SECONDS = 60.0
+NAME = "small worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """Milliseconds of transactions, by what they were for."""
+
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    @contextmanager
+    def taking(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.times[name].append(1000 * (time.perf_counter() - started))
+
+    def over(self, database: Database, name: str) -> Database:
+        """Return the database with every transaction timed, waiting for locks too."""
+        return Database(
+            database.engine,
+            cast("sessionmaker[Session]", _Timed(self, database.sessions, name)),
+            cast("sessionmaker[Session]", _Timed(self, database.reading, name)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """What the node uses of a sessionmaker."""
+
+    watch: Stopwatch
+    sessions: sessionmaker[Session]
+    name: str
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with self.watch.taking(self.name), self.sessions.begin() as session:
+            yield session
+
+
+def grade_nothing(database: Database) -> None:
+    """Claim every job that waits, and end it at once."""
+    while True:
+        with database.sessions.begin() as session:
+            lease = jobs.claim(session, NAME, LEASE_SECONDS)
+            if lease is None:
+                return
+            jobs.finish(session, lease)
+
+
+def send_nothing(database: Database) -> None:
+    """Look for what is due, as for a destination."""
+    with database.sessions.begin() as session:
+        outbox.claim_due(session, DESTINATION, NAME, LEASE_SECONDS, 10)
+
+
+def main() -> int:
+    url, folder, times = sys.argv[1:]
+    logs.configure("ERROR")
+    stopping, watch, clock = service.stop_on_signals(), Stopwatch(), Clock()
+    reader, files = Reader(timeout_seconds=30), Files(Path(folder))
+    with closing(open_database(url)) as opened, closing(reader):
+        settling = watch.over(opened, "settling")
+        claiming = watch.over(opened, "claiming")
+        indexer = Indexer(watch.over(opened, "indexing"), files, reader)
+        settler = Settler(settling, files, QUIET_SECONDS)
+        clock.every(TICK_SECONDS, "index", indexer.index_waiting)
+        clock.every(TICK_SECONDS, "settle", settler.settle_quiet)
+        clock.every(TICK_SECONDS, "claim", lambda: grade_nothing(claiming))
+        clock.every(TICK_SECONDS, "send", lambda: send_nothing(claiming))
+        service.run_clock(clock, stopping, "measuring")
+    Path(times).write_text(json.dumps(watch.times))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
