@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 
 from dicom_node import config as configuration
 from dicom_node import logs
-from dicom_node.config import Config
+from dicom_node.config import Config, TlsSection
 from dicom_node.errors import ConfigError, NodeError
 from grading.errors import BundleError, EngineError, GradingError
 from storage.errors import SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
+    from dicom_node.listening.limits import Limits
     from dicom_node.report.context import Installation
     from grading.bundle import Bundle
     from grading.grader import Grader
@@ -125,7 +126,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _receive(arguments: argparse.Namespace) -> int:
-    from dicom_node import receiver, service
+    from dicom_node import receiver, service, tls
     from dicom_node.admission import AllowList
     from storage.files import Files
     from storage.intake import Intake
@@ -141,9 +142,10 @@ def _receive(arguments: argparse.Namespace) -> int:
         config.node.ae_title,
     )
     where = f"{config.node.host}:{config.node.port}"
+    secured = tls.inbound(config.tls) if config.tls and config.tls.inbound else None
     try:
         server = receiver.start(
-            store, config.node.host, config.node.port, config.receiver.max_associations
+            store, config.node.host, config.node.port, _limits(config), secured
         )
     except OSError as error:
         raise NodeError(
@@ -151,8 +153,11 @@ def _receive(arguments: argparse.Namespace) -> int:
             "end whatever listens there, or set another node.port"
         ) from error
     try:
+        how = " with TLS" if secured else ""
         service.run_until(
-            stopping, f"{config.node.ae_title} listens on {where}", lambda: True
+            stopping,
+            f"{config.node.ae_title} listens on {where}{how}",
+            lambda: server.is_listening,
         )
     finally:
         receiver.stop(server)
@@ -164,7 +169,7 @@ def _work(arguments: argparse.Namespace) -> int:
     from dicom_node import service
     from dicom_node.completeness import Settler
     from dicom_node.indexer import Indexer, Reader
-    from dicom_node.requested import phrases_of
+    from dicom_node.requested import outgoing_tls, phrases_of
     from dicom_node.schedule import Clock
     from dicom_node.worker import Worker
     from storage.files import Files
@@ -183,6 +188,7 @@ def _work(arguments: argparse.Namespace) -> int:
         destinations=config.destinations,
         lease_seconds=config.worker.lease_seconds,
         phrases=phrases_of(config),
+        tls=outgoing_tls(config),
     )
     reader = Reader(config.worker.index_timeout_seconds)
     clock, poll = Clock(), config.worker.poll_seconds
@@ -216,13 +222,16 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    from dicom_node.requested import phrases_of
-    from dicom_node.sender import Peer, echo
+    from dicom_node.requested import outgoing_tls, peer, phrases_of
+    from dicom_node.sender import echo
     from grading.engines.choosing import require
 
     config = _load(arguments)
     language = phrases_of(config).language
     print(f"{arguments.config}: valid, reports in {language}")
+    if config.tls:
+        print(f"tls: {_certificates(config.tls)}")
+    secured = outgoing_tls(config)
     _open(config).close()
     print("database: reachable, schema up to date")
     identity = _bundle(config).identity
@@ -231,14 +240,23 @@ def _check_config(arguments: argparse.Namespace) -> int:
     print(f"engine: {config.model.engine}")
     unreachable = 0
     for destination in config.destinations:
-        peer = Peer(destination.ae_title, destination.host, destination.port)
         try:
-            echo(config.node.ae_title, peer)
+            echo(config.node.ae_title, peer(destination, secured))
             print(f"destination {destination.name}: answers C-ECHO")
         except NodeError as error:
             unreachable += 1
             print(f"destination {destination.name}: {error}")
     return FAILED if unreachable else 0
+
+
+def _certificates(section: TlsSection) -> str:
+    """Say until when the certificates are good, and what to do where that is soon."""
+    from dicom_node import tls
+
+    ends = tls.expiry(section)
+    if ends < datetime.now(UTC) + tls.RENEW_BEFORE:
+        return f"a certificate ends on {ends:%Y-%m-%d}: renew it, restart both units"
+    return f"all certificates are good until {ends:%Y-%m-%d}"
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -373,6 +391,20 @@ def _load(arguments: argparse.Namespace) -> Config:
     config = configuration.load(arguments.config)
     logs.configure(config.node.log_level)
     return config
+
+
+def _limits(config: Config) -> Limits:
+    from dicom_node.listening.limits import Limits
+
+    section = config.receiver
+    return Limits(
+        max_associations=section.max_associations,
+        max_connections=section.max_connections,
+        max_connections_per_address=section.max_connections_per_address,
+        setup_seconds=section.setup_seconds,
+        idle_seconds=section.idle_seconds,
+        max_object_bytes=int(section.max_object_megabytes * 1_048_576),
+    )
 
 
 def _open(config: Config) -> Database:

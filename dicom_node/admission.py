@@ -1,7 +1,7 @@
 """Who may connect: AE titles and addresses on a list.
 
 An AE title is no proof of identity, anyone can write one; the address narrows it
-down, and only TLS would prove it.
+down, and only TLS with certificates on both sides proves it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class AllowList:
         if self.calling_ae_titles and calling_ae_title not in self.calling_ae_titles:
             expected = ", ".join(sorted(self.calling_ae_titles))
             return f"calling AE title {calling_ae_title!r} is not one of: {expected}"
+        return self.address_refusal(address)
+
+    def address_refusal(self, address: str) -> str | None:
+        """Return why nothing is heard from this address, in a sentence, or None."""
         if self.networks and not self._knows(address):
             expected = ", ".join(str(network) for network in self.networks)
             return f"address {address} is not in: {expected}"

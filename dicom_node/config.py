@@ -47,6 +47,21 @@ class ReceiverSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_calling_ae_titles: tuple[str, ...] = ()
     allowed_addresses: tuple[str, ...] = ()
     max_associations: int = 25
+    max_connections: int = 200
+    max_connections_per_address: int = 50
+    setup_seconds: float = 10.0
+    idle_seconds: float = 60.0
+    max_object_megabytes: float = 512.0
+
+
+class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[tls]``: the certificates with which connections are secured."""
+
+    certificate: Path
+    key: Path
+    peer_ca: Path
+    inbound: bool = True
+    accept_clients_without_certificate: bool = False
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +102,9 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     objects: tuple[Literal["sr", "picture", "pdf", "text"], ...] = ("sr", "picture")
     sr_class: Literal["comprehensive", "comprehensive-3d"] = "comprehensive"
     """What a structured report is offered as first."""
+    tls: bool = False
+    tls_name: str = ""
+    """The name in its certificate, where that is not `host`."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +113,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node: NodeSection
     database: DatabaseSection
     receiver: ReceiverSection = ReceiverSection()
+    tls: TlsSection | None = None
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     report: ReportSection = ReportSection()
@@ -206,6 +225,14 @@ def _number_problems(config: Config) -> list[str]:
     positive = (
         ("receiver.quiet_seconds", config.receiver.quiet_seconds),
         ("receiver.max_associations", config.receiver.max_associations),
+        ("receiver.max_connections", config.receiver.max_connections),
+        (
+            "receiver.max_connections_per_address",
+            config.receiver.max_connections_per_address,
+        ),
+        ("receiver.setup_seconds", config.receiver.setup_seconds),
+        ("receiver.idle_seconds", config.receiver.idle_seconds),
+        ("receiver.max_object_megabytes", config.receiver.max_object_megabytes),
         ("worker.lease_seconds", config.worker.lease_seconds),
         ("worker.index_timeout_seconds", config.worker.index_timeout_seconds),
         ("worker.poll_seconds", config.worker.poll_seconds),
@@ -215,6 +242,12 @@ def _number_problems(config: Config) -> list[str]:
         for key, value in positive
         if not (math.isfinite(value) and value > 0)
     ]
+    receiver = config.receiver
+    if receiver.max_connections < receiver.max_associations:
+        problems.append(
+            f"receiver.max_connections: {receiver.max_connections} must not be less "
+            f"than max_associations, {receiver.max_associations}"
+        )
     return problems
 
 
@@ -300,5 +333,11 @@ def _destination_problems(config: Config) -> list[str]:
         "object that every viewer shows"
         for i, destination in enumerate(config.destinations)
         if "picture" not in destination.objects
+    ]
+    problems += [
+        f"destinations[{i}].tls: there is no [tls]; it must name our certificate, its "
+        "key, and the authority of the destination's"
+        for i, destination in enumerate(config.destinations)
+        if destination.tls and config.tls is None
     ]
     return problems

@@ -29,7 +29,9 @@ class Action(StrEnum):
 
     STARTED = "started"
     STOPPING = "stopping"
+    CONNECTION_REFUSED = "connection_refused"
     ASSOCIATION_REFUSED = "association_refused"
+    ASSOCIATION_ABORTED = "association_aborted"
     RECEIVED = "received"
     RECEIVE_REFUSED = "receive_refused"
     QUARANTINED = "quarantined"

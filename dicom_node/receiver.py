@@ -8,6 +8,7 @@ responsible from then on).
 from __future__ import annotations
 
 import logging
+import ssl
 import struct
 import uuid
 from dataclasses import dataclass
@@ -17,15 +18,17 @@ from typing import cast
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.admission import AllowList
 from dicom_node.implementation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
+from dicom_node.listening.acceptor import Refusal
+from dicom_node.listening.complaints import Complaints
+from dicom_node.listening.limits import MAX_PDU_BYTES, Limits
+from dicom_node.listening.server import Server
 from dicom_node.logs import Action, about
 from storage.errors import StorageError
 from storage.files import StoredFile
@@ -42,12 +45,9 @@ OUT_OF_RESOURCES_ROW = 0xA701
 CANNOT_UNDERSTAND_EMPTY = 0xC000
 """A C-STORE-RQ without a dataset."""
 
-REJECTED_PERMANENT, BY_USER = 0x01, 0x01
 CALLING_TITLE_UNKNOWN, CALLED_TITLE_UNKNOWN = 0x03, 0x07
 """PS3.8 table 9-21."""
-MAX_PDU_BYTES = 131_072
-"""Large enough that an image takes few PDUs, and what DCMTK sends at most."""
-IDLE_SECONDS = 60.0
+DEFAULT_LIMITS = Limits()
 PREAMBLE = b"\0" * 128 + b"DICM"
 """PS3.10 7.1."""
 
@@ -60,28 +60,15 @@ class Receiver:
     allow_list: AllowList
     called_ae_title: str
 
-    def on_requested(self, event: evt.Event) -> None:
+    def admits(self, calling: str, called: str, address: str) -> Refusal | None:
         """Refuse an association that the allow list does not know."""
-        assoc = event.assoc
-        request = cast(A_ASSOCIATE, assoc.requestor.primitive)
-        calling = request.calling_ae_title.strip()
-        called = request.called_ae_title.strip()
-        reason = self.allow_list.refusal(calling, assoc.requestor.address)
-        diagnostic = CALLING_TITLE_UNKNOWN
-        if reason is None and called != self.called_ae_title:
+        reason = self.allow_list.refusal(calling, address)
+        if reason is not None:
+            return Refusal(reason, CALLING_TITLE_UNKNOWN)
+        if called != self.called_ae_title:
             reason = f"called AE title {called!r}, but ours is {self.called_ae_title!r}"
-            diagnostic = CALLED_TITLE_UNKNOWN
-        if reason is None:
-            return
-        log.warning(
-            "refused an association from %r at %s: %s",
-            calling,
-            assoc.requestor.address,
-            reason,
-            extra=about(Action.ASSOCIATION_REFUSED),
-        )
-        assoc.acse.send_reject(REJECTED_PERMANENT, BY_USER, diagnostic)
-        assoc.kill()
+            return Refusal(reason, CALLED_TITLE_UNKNOWN)
+        return None
 
     def on_store(self, event: evt.Event) -> int:
         """Keep what came, exactly as it came, and only then say Success."""
@@ -170,8 +157,12 @@ def _short_element(number: int, vr: bytes, text: str) -> bytes:
 
 
 def start(
-    receiver: Receiver, host: str, port: int, max_associations: int
-) -> ThreadedAssociationServer:
+    receiver: Receiver,
+    host: str,
+    port: int,
+    limits: Limits = DEFAULT_LIMITS,
+    tls: ssl.SSLContext | None = None,
+) -> Server:
     """Listen, and return the running server; port 0 takes a free one.
 
     Raises
@@ -182,22 +173,29 @@ def start(
     # pynetdicom then takes every storage SOP class, unknown and private ones too,
     # in whatever transfer syntax is proposed first. It is a module-wide switch.
     _config.UNRESTRICTED_STORAGE_SERVICE = True
+    # Its own lines about each PDU quote what came; they are not shown in any case.
+    _config.LOG_HANDLER_LEVEL = "none"
     ae = AE(ae_title=receiver.called_ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.maximum_associations = max_associations
     ae.maximum_pdu_size = MAX_PDU_BYTES
-    ae.network_timeout = IDLE_SECONDS
+    # Places are given out by the server; pynetdicom counts silent connections too.
+    ae.maximum_associations = limits.max_connections + 1
     ae.add_supported_context(Verification)
-    handlers: list[evt.EventHandlerType] = [
-        (evt.EVT_REQUESTED, receiver.on_requested),
-        (evt.EVT_REJECTED, _on_rejected),
-        (evt.EVT_C_STORE, receiver.on_store),
-        (evt.EVT_C_ECHO, _on_echo),
-    ]
-    server = ae.start_server((host, port), block=False, evt_handlers=handlers)
-    if server is None:
-        raise OSError(f"cannot listen on {host}:{port}")
+    server = Server(
+        ae,
+        (host, port),
+        limits=limits,
+        admits=receiver.admits,
+        address_refusal=receiver.allow_list.address_refusal,
+        complaints=Complaints(),
+        tls=tls,
+        handlers=[
+            (evt.EVT_C_STORE, receiver.on_store),
+            (evt.EVT_C_ECHO, _on_echo),
+        ],
+    )
+    server.start()
     return server
 
 
@@ -205,19 +203,6 @@ def _on_echo(_: evt.Event) -> int:
     return SUCCESS
 
 
-def _on_rejected(event: evt.Event) -> None:
-    """Say so when pynetdicom itself refuses: the only reason left is the limit."""
-    log.warning(
-        "refused an association from %s: more than %d at once; "
-        "raise receiver.max_associations if that is usual",
-        event.assoc.requestor.address,
-        event.assoc.ae.maximum_associations,
-        extra=about(Action.ASSOCIATION_REFUSED),
-    )
-
-
-def stop(server: ThreadedAssociationServer) -> None:
+def stop(server: Server) -> None:
     """Stop listening and abort what is open: nothing unacknowledged is ours."""
-    server.shutdown()
-    for assoc in server.ae.active_associations:
-        assoc.abort()
+    server.stop()

@@ -5,14 +5,17 @@ One table from the configuration's words to kinds of objects, for everybody.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Mapping
 
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from dicom_node import tls
 from dicom_node.config import Config, Destination
 from dicom_node.report import phrases
 from dicom_node.report.context import Wanted
 from dicom_node.report.phrases import Language, Phrases
+from dicom_node.sender import Peer
 from storage.outbox import Addressee
 from storage.states import ObjectKind
 
@@ -36,6 +39,30 @@ def addressee(destination: Destination) -> Addressee:
         frozenset(KINDS[name] for name in destination.objects),
         REPORT_CLASSES[destination.sr_class],
     )
+
+
+def peer(destination: Destination, secured: ssl.SSLContext | None) -> Peer:
+    """Return a destination as the sender knows it; `secured` is used where it asks."""
+    return Peer(
+        destination.ae_title,
+        destination.host,
+        destination.port,
+        tls=secured if destination.tls else None,
+        tls_name=destination.tls_name,
+    )
+
+
+def outgoing_tls(config: Config) -> ssl.SSLContext | None:
+    """Return what connections to destinations are secured with, where one asks.
+
+    Raises
+    ------
+    ConfigError
+        The files of ``[tls]`` do not suit.
+    """
+    if config.tls is None or not any(it.tls for it in config.destinations):
+        return None
+    return tls.outbound(config.tls)
 
 
 def wanted(destinations: Iterable[Destination]) -> Wanted:

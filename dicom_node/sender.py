@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from io import BytesIO
 
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from dicom_node.calling import CallingAE, failure_of
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendRefused
 from dicom_node.implementation import (
     IMPLEMENTATION_CLASS_UID,
@@ -38,6 +38,9 @@ class Peer:
     ae_title: str
     host: str
     port: int
+    tls: ssl.SSLContext | None = None
+    tls_name: str = ""
+    """The name in its certificate, where that is not `host`."""
 
     def __str__(self) -> str:
         return f"{self.ae_title} at {self.host}:{self.port}"
@@ -108,7 +111,7 @@ def association(
     ContextRefused
         The peer takes none of these SOP classes.
     """
-    ae = AE(ae_title=calling_ae_title)
+    ae = CallingAE(ae_title=calling_ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = CONNECT_SECONDS
@@ -121,7 +124,7 @@ def association(
         peer.host,
         peer.port,
         ae_title=peer.ae_title,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _send_without_delay)],
+        tls_args=(peer.tls, peer.tls_name or peer.host) if peer.tls else None,
     )
     if not assoc.is_established:
         # pynetdicom aborts an association on which it could send nothing.
@@ -154,11 +157,6 @@ def _why_not(assoc: Association, peer: Peer, calling_ae_title: str) -> str:
         primitive = assoc.acceptor.primitive
         reason = primitive.reason_str if primitive else "no reason given"
         return f"{peer} rejected {calling_ae_title!r}: {reason}"
-    return f"{peer}: no connection, or no DICOM peer there"
-
-
-def _send_without_delay(event: evt.Event) -> None:
-    """Switch Nagle's algorithm off: it stalls each small request by 40 ms."""
-    transport = event.assoc.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    failure = failure_of(assoc)
+    reason = f" ({failure})" if failure else ""
+    return f"{peer}: no connection, or no DICOM peer there{reason}"

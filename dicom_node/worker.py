@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Protocol
 import pydicom
 from pydicom import Dataset
 
+from dicom_node import requested
 from dicom_node.config import Destination
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
 from dicom_node.logs import Action, about, where
@@ -26,7 +28,7 @@ from dicom_node.report.context import Installation, Predecessor, ReportContext
 from dicom_node.report.objects import build_objects, part10
 from dicom_node.report.phrases import Language, Phrases, shipped
 from dicom_node.requested import addressee, wanted
-from dicom_node.sender import OpenAssociation, Peer, association
+from dicom_node.sender import OpenAssociation, association
 from grading.errors import NotGradable
 from grading.grades import SliceKey, StudyGrades
 from storage import instances, jobs, outbox, results
@@ -67,6 +69,8 @@ class Worker:
     destinations: tuple[Destination, ...]
     lease_seconds: float
     phrases: Phrases = field(default_factory=lambda: shipped(Language.ENGLISH))
+    tls: ssl.SSLContext | None = None
+    """For the destinations that ask for it."""
 
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
@@ -125,7 +129,7 @@ class Worker:
             )
         if not due:
             return 0
-        peer = Peer(destination.ae_title, destination.host, destination.port)
+        peer = requested.peer(destination, self.tls)
         sop_classes = {delivery.object.sop_class_uid for delivery in due}
         try:
             with association(self.calling_ae_title, peer, sop_classes) as opened:

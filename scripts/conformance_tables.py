@@ -140,6 +140,18 @@ KEYS = {
         "allowed_calling_ae_titles",
         "allowed_addresses",
         "max_associations",
+        "max_connections",
+        "max_connections_per_address",
+        "setup_seconds",
+        "idle_seconds",
+        "max_object_megabytes",
+    ),
+    "tls": (
+        "certificate",
+        "key",
+        "peer_ca",
+        "inbound",
+        "accept_clients_without_certificate",
     ),
     "report": ("language", "phrases"),
     "destinations": (
@@ -150,12 +162,15 @@ KEYS = {
         "shadow",
         "objects",
         "sr_class",
+        "tls",
+        "tls_name",
     ),
 }
 """Those that concern DICOM; the file explains every key."""
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "node": config.NodeSection,
     "receiver": config.ReceiverSection,
+    "tls": config.TlsSection,
     "report": config.ReportSection,
     "destinations": config.Destination,
 }

@@ -46,9 +46,17 @@ def refuse(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def _is_a_namesake(path: Path) -> bool:
+    """Whether this is a script of pynetdicom's, which are named as DCMTK's programs."""
+    with path.open("rb") as file:
+        return b"pynetdicom" in file.read(512)
+
+
 def _find(program: str) -> Path | None:
-    if on_path := shutil.which(program):
-        return Path(on_path)
+    for folder in os.get_exec_path():
+        on_path = shutil.which(program, path=folder)
+        if on_path and not _is_a_namesake(Path(on_path)):
+            return Path(on_path)
     root = Path("/")
     for folder in SERVER_FOLDERS:
         # The newest of several PostgreSQL versions comes last.

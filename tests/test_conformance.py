@@ -7,6 +7,7 @@ import re
 import pytest
 
 from dicom_node import implementation, receiver, sender, worker
+from dicom_node.listening import limits
 from dicom_node.report.codes import private_concepts
 from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
 from tests.dicom_node.report.reading import items
@@ -71,8 +72,8 @@ def test_every_status_that_the_code_names_is_stated(
 @pytest.mark.parametrize(
     "stated",
     [
-        f"Maximum PDU size offered | {receiver.MAX_PDU_BYTES} bytes",
-        f"before an association is aborted | {receiver.IDLE_SECONDS:.0f} s",
+        f"Maximum PDU size offered | {limits.MAX_PDU_BYTES} bytes",
+        f"before an association is aborted | {limits.Limits().idle_seconds:.0f} s",
         f"Connection and association time-out | {sender.CONNECT_SECONDS:.0f} s",
         f"DIMSE time-out | {sender.ANSWER_SECONDS:.0f} s",
         f"Objects on one association | at most {worker.OBJECTS_PER_ASSOCIATION} |",

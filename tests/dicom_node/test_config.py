@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.config import AE_TITLE, Config, load
+from dicom_node.config import AE_TITLE, Config, TlsSection, load
 from dicom_node.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml"
@@ -59,6 +59,7 @@ def test_the_example_shows_every_key() -> None:
         config.worker,
         config.report,
         *config.destinations,
+        TlsSection(Path(), Path(), Path()),
     ]
 
     hidden = [
@@ -148,6 +149,9 @@ def test_a_port_beyond_its_range_is_refused(tmp_path: Path, port: int) -> None:
     "key",
     [
         "receiver.quiet_seconds",
+        "receiver.setup_seconds",
+        "receiver.idle_seconds",
+        "receiver.max_object_megabytes",
         "worker.lease_seconds",
         "worker.index_timeout_seconds",
         "worker.poll_seconds",
@@ -323,3 +327,20 @@ def test_a_language_that_nobody_wrote_is_refused(tmp_path: Path) -> None:
     said = complaint(tmp_path, f'{SMALLEST}[report]\nlanguage = "tlh"\n')
 
     assert said.startswith("report.language: ")
+
+
+def test_encryption_needs_certificates_and_is_off_without_them(tmp_path: Path) -> None:
+    asked = complaint(tmp_path, f"{SMALLEST}{PACS}tls = true\n")
+    half = complaint(tmp_path, f'{SMALLEST}[tls]\ncertificate = "node.crt"\n')
+
+    assert asked.startswith("destinations[0].tls: there is no [tls]; it must name our")
+    assert half == "tls.key: missing; it must be set"
+    assert loaded(tmp_path, SMALLEST).tls is None
+
+
+def test_fewer_connections_than_associations_are_refused(tmp_path: Path) -> None:
+    said = complaint(tmp_path, f"{SMALLEST}[receiver]\nmax_connections = 24\n")
+
+    assert said == (
+        "receiver.max_connections: 24 must not be less than max_associations, 25"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from dicom_node.admission import AllowList
 from dicom_node.completeness import Settler
 from dicom_node.config import Destination
 from dicom_node.indexer import Indexer, Reader
+from dicom_node.listening.limits import Limits
+from dicom_node.listening.server import Server
 from dicom_node.report.context import Installation
 from dicom_node.sender import Peer
 from dicom_node.worker import StudyGrader, Worker
@@ -21,6 +24,7 @@ from storage.intake import Intake
 from storage.overview import Overview, overview
 
 NODE_TITLE = "LUMBARNODE"
+LIMITS = Limits(max_associations=10)
 EVERYBODY = AllowList(frozenset(), ())
 INSTALLATION = Installation("2.25.77", "test", "0.0.0")
 
@@ -35,6 +39,7 @@ class Node:
     indexer: Indexer
     settler: Settler
     worker: Worker
+    server: Server
 
     def work(self) -> None:
         """Do everything that is due, until nothing is left."""
@@ -58,13 +63,15 @@ def running_node(
     grader: StudyGrader,
     destinations: tuple[Destination, ...] = (),
     allow_list: AllowList = EVERYBODY,
+    limits: Limits = LIMITS,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Node]:
     """Run a node on a free port; studies count as quiet at once."""
     files = Files(folder)
     reader = Reader(timeout_seconds=30)
     with closing(open_database(database_url)) as database, closing(reader):
         store = receiver.Receiver(Intake(database, files), allow_list, NODE_TITLE)
-        server = receiver.start(store, "127.0.0.1", 0, max_associations=10)
+        server = receiver.start(store, "127.0.0.1", 0, limits, tls)
         worker = Worker(
             name="test",
             database=database,
@@ -83,6 +90,7 @@ def running_node(
                 Indexer(database, files, reader),
                 Settler(database, files, quiet_seconds=0),
                 worker,
+                server,
             )
         finally:
             receiver.stop(server)
