@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import struct
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import cast
@@ -22,6 +22,8 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.admission import AllowList
+from dicom_node.audit.messages import Peer
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.implementation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -31,12 +33,13 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.files import Files, StoredFile
 from storage.receipts import Receipt, add_receipt
+from storage.space import SpaceGate
 
 log = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES_FILE = 0xA700
-"""The file could not be made durable: the disk is full or broken."""
+"""The file could not be made durable: the disk is full, nearly so, or broken."""
 OUT_OF_RESOURCES_ROW = 0xA701
 """The receipt could not be written: the database is full or away."""
 CANNOT_UNDERSTAND_EMPTY = 0xC000
@@ -60,6 +63,9 @@ class Receiver:
     files: Files
     allow_list: AllowList
     called_ae_title: str
+    space: SpaceGate | None = None
+    """Refuses images before the disk is full; None where nothing watches it."""
+    trail: Trail = field(default_factory=silent)
 
     def on_requested(self, event: evt.Event) -> None:
         """Refuse an association that the allow list does not know."""
@@ -81,6 +87,7 @@ class Receiver:
             reason,
             extra=about(Action.ASSOCIATION_REFUSED),
         )
+        self.trail.refused(Peer(calling, assoc.requestor.address), reason)
         assoc.acse.send_reject(REJECTED_PERMANENT, BY_USER, diagnostic)
         assoc.kill()
 
@@ -89,6 +96,8 @@ class Receiver:
         encoded = cast(C_STORE, event.request).DataSet
         if encoded is None or not encoded.getbuffer().nbytes:
             return self._refuse(CANNOT_UNDERSTAND_EMPTY, "the request has no dataset")
+        if self.space and not self.space.admits(encoded.getbuffer().nbytes):
+            return OUT_OF_RESOURCES_FILE  # said once in the log, not for each image
         try:
             stored = self._write(event, encoded)
         except OSError as error:

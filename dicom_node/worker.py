@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from typing import Protocol
 import pydicom
 from pydicom import Dataset
 
+from dicom_node.audit import messages
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.config import Destination
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
 from dicom_node.logs import Action, about, where
@@ -67,6 +70,7 @@ class Worker:
     destinations: tuple[Destination, ...]
     lease_seconds: float
     phrases: Phrases = field(default_factory=lambda: shipped(Language.ENGLISH))
+    trail: Trail = field(default_factory=silent)
 
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
@@ -172,6 +176,8 @@ class Worker:
             lease.revision,
             extra=about(Action.GRADED, lease.study_instance_uid),
         )
+        made = Counter(it.sop_class_uid for it in produced if it.rank == 0)
+        self.trail.graded(lease.study_instance_uid, made)
 
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""
@@ -285,6 +291,7 @@ class Worker:
             with self.database.sessions.begin() as session:
                 outbox.delivered(session, delivery, status)
             self._log(delivery, Action.DELIVERED, f"delivered with 0x{status:04X}")
+            self._audit(delivery)
 
     def _postpone(self, delivery: Delivery, error: SendError) -> None:
         with self.database.sessions.begin() as session:
@@ -303,6 +310,17 @@ class Worker:
         with self.database.sessions.begin() as session:
             outbox.dead(session, delivery, str(error), error.status)
         self._log(delivery, Action.DELIVERY_DEAD, str(error))
+        self._audit(delivery, refusal=str(error))
+
+    def _audit(self, delivery: Delivery, refusal: str = "") -> None:
+        for it in self.destinations:
+            if it.name == delivery.destination:
+                self.trail.sent(
+                    messages.Peer(it.ae_title, it.host),
+                    delivery.study_instance_uid,
+                    delivery.object.sop_class_uid,
+                    refusal,
+                )
 
     def _log(self, delivery: Delivery, action: Action, sentence: str) -> None:
         level = logging.INFO if action is Action.DELIVERED else logging.WARNING

@@ -18,6 +18,8 @@ from dicom_node.worker import StudyGrader, Worker
 from storage.database import Database, open_database
 from storage.files import Files
 from storage.overview import Overview, overview
+from storage.space import SpaceGate
+from tests.privacy import hear_database
 
 NODE_TITLE = "LUMBARNODE"
 EVERYBODY = AllowList(frozenset(), ())
@@ -57,12 +59,13 @@ def running_node(
     grader: StudyGrader,
     destinations: tuple[Destination, ...] = (),
     allow_list: AllowList = EVERYBODY,
+    space: SpaceGate | None = None,
 ) -> Iterator[Node]:
     """Run a node on a free port; studies count as quiet at once."""
     files = Files(folder)
     reader = Reader(timeout_seconds=30)
     with closing(open_database(database_url)) as database, closing(reader):
-        store = receiver.Receiver(database, files, allow_list, NODE_TITLE)
+        store = receiver.Receiver(database, files, allow_list, NODE_TITLE, space)
         server = receiver.start(store, "127.0.0.1", 0, max_associations=10)
         worker = Worker(
             name="test",
@@ -85,6 +88,7 @@ def running_node(
             )
         finally:
             receiver.stop(server)
+            hear_database(database)
 
 
 def deliver(node: Node) -> None:
