@@ -102,7 +102,11 @@ def headings(document: Path) -> set[str]:
 
 
 LEVELS_A_PERSON_READS = {"warning", "error", "critical", "exception"}
-SERVICE = [*sorted((ROOT / "dicom_node").rglob("*.py")), ROOT / "grading/grader.py"]
+SERVICE = [
+    *sorted((ROOT / "dicom_node").rglob("*.py")),
+    *sorted((ROOT / "grading/engines").rglob("*.py")),
+    ROOT / "grading/grader.py",
+]
 """What runs in a hospital; the demo says what it does by itself."""
 
 
