@@ -5,10 +5,12 @@ VENV ?= .venv
 PYTHON ?= python3
 PREFIX ?= /opt/lumbar-node
 bin := $(VENV)/bin
+tools := $(abspath .venv-tools)/bin
+TOOLS := $(tools)/.lumbar-node-tools
 as_root := $(if $(filter 0,$(shell id -u)),,sudo -n)
 PEERS := orthanc dcmtk dicom3tools poppler-utils postgresql
 
-.PHONY: demo test check peers environment development install clean
+.PHONY: demo test check peers environment development install audit sbom clean
 
 demo: environment ## The main job on a real study: PACS -> node -> PACS
 	$(bin)/lumbar-node demo
@@ -49,6 +51,26 @@ peers:
 	  --no-install-recommends $(PEERS) >/dev/null; } || \
 	  echo "peers were not installed ($(PEERS)); tests that need them are skipped"
 
+# A list of what an installation consists of, for whoever has to tell whether a newly
+# found weakness concerns it. OF names the environment to look at.
+OF ?= $(bin)/python
+SBOM ?= sbom.json
+
+sbom: $(TOOLS) ## A bill of materials, CycloneDX 1.6, without asking anybody
+	$(tools)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+	  --spec-version 1.6 --output-reproducible --output-file $(SBOM) $(OF)
+	@echo "$(SBOM) lists what $(OF) can import"
+
+audit: $(TOOLS) ## Known weaknesses of what is installed; asks the internet
+	$(OF) -m pip freeze --exclude-editable --exclude lumbar-node >$(TOOLS).freeze
+	$(tools)/pip-audit --strict --no-deps --disable-pip --requirement $(TOOLS).freeze
+
+# Tools that look at an environment must not be in it.
+$(TOOLS):
+	$(PYTHON) -m venv $(tools:/bin=)
+	$(tools)/pip install --quiet 'cyclonedx-bom>=7' 'pip-audit>=2.9'
+	@touch $@
+
 install: ## Put the service on this machine (as root); see docs/operations.md
 	id -u lumbar-node >/dev/null 2>&1 || \
 	  useradd --system --home-dir /var/lib/lumbar-node --shell /usr/sbin/nologin lumbar-node
@@ -67,4 +89,4 @@ install: ## Put the service on this machine (as root); see docs/operations.md
 	@echo "edit /etc/lumbar-node/config.toml, then follow docs/operations.md"
 
 clean:
-	rm -rf build dist demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist sbom.json .venv-tools demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import socket
 import sys
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -23,34 +26,55 @@ from dicom_node import config as configuration
 from dicom_node import logs
 from dicom_node.config import Config, TlsSection
 from dicom_node.errors import ConfigError, NodeError
+from dicom_node.logs import Action, about
 from grading.errors import BundleError, EngineError, GradingError
-from storage.errors import SchemaOutOfDate, StorageError
+from storage.errors import NotOurs, SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
+    from dicom_node.audit.trail import Trail
+    from dicom_node.housekeeping import Housekeeper
     from dicom_node.listening.limits import Limits
     from dicom_node.report.context import Installation
+    from dicom_node.schedule import Clock
     from grading.bundle import Bundle
     from grading.grader import Grader
     from storage.database import Database
+    from storage.files import Files
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("/etc/lumbar-node/config.toml")
 FAILED = 1
-ABANDONED_AFTER = timedelta(hours=1)
-"""No writer takes so long for one file; what is older was left by a killed one."""
+ABANDONED_AFTER = timedelta(days=1)
+"""No writer takes so long for one file, though a clock be an hour wrong; what is older
+was left by a killed one."""
+ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed")
+"""Alarms that only a person can close."""
+OURS_ONLY = 0o077
+"""Whatever a process of the node makes, SQLite's own files too, is its user's alone."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
     arguments = _parser().parse_args(words)
     logs.configure()
+    before = os.umask(OURS_ONLY)
     try:
         status: int = arguments.run(arguments)
-    except (ConfigError, BundleError, EngineError, SchemaOutOfDate) as error:
+    except (
+        ConfigError,
+        BundleError,
+        EngineError,
+        SchemaOutOfDate,
+        NotOurs,
+    ) as error:
         print(f"lumbar-node: {error}", file=sys.stderr)
         return configuration.EXIT_STATUS
     except (NodeError, StorageError, GradingError) as error:
         print(f"lumbar-node: {error}", file=sys.stderr)
         return FAILED
+    finally:
+        os.umask(before)
     return status
 
 
@@ -88,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     acknowledge = add(
         "acknowledge", _acknowledge, "close alarms that a person has seen to"
     )
-    acknowledge.add_argument("kind", choices=["quarantined", "instance_changed"])
+    acknowledge.add_argument("kind", choices=ACKNOWLEDGED)
     acknowledge.add_argument("study_instance_uid", metavar="STUDY_UID", nargs="?")
     grade = add("grade", _grade, "grade a folder: no network, no database")
     grade.add_argument("folder", type=Path, metavar="FOLDER")
@@ -104,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON of boxes that a person drew (default: boxes.json in FOLDER)",
     )
     grade.add_argument("--accept-phantom-bundle", action="store_true")
+    backup = add("backup", _backup, "copy a running node's database and files")
+    backup.add_argument("target", type=Path, metavar="TARGET")
     export = add(
         "export-grades", _export_grades, "write all grades as a table for evaluation"
     )
@@ -128,45 +154,71 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _receive(arguments: argparse.Namespace) -> int:
     from dicom_node import receiver, service, tls
     from dicom_node.admission import AllowList
+    from dicom_node.housekeeping import log_room
     from storage.files import Files
     from storage.intake import Intake
+    from storage.space import SpaceGate
 
     config = _load(arguments)
     database = _open(config)
     stopping = service.stop_on_signals()
-    store = receiver.Receiver(
-        Intake(database, Files(config.node.data_directory)),
-        AllowList.of(
-            config.receiver.allowed_calling_ae_titles, config.receiver.allowed_addresses
-        ),
-        config.node.ae_title,
-    )
     where = f"{config.node.host}:{config.node.port}"
     secured = tls.inbound(config.tls) if config.tls and config.tls.inbound else None
-    try:
-        server = receiver.start(
-            store, config.node.host, config.node.port, _limits(config), secured
+    with _at_home(config, database, "receive", alone=True) as (_, trail):
+        store = receiver.Receiver(
+            Intake(database, Files(config.node.data_directory)),
+            AllowList.of(
+                config.receiver.allowed_calling_ae_titles,
+                config.receiver.allowed_addresses,
+            ),
+            config.node.ae_title,
+            SpaceGate(config.watched_folders, config.disk.watermarks, log_room),
+            trail,
         )
-    except OSError as error:
-        raise NodeError(
-            f"cannot listen on {where}: {error.strerror or error}; "
-            "end whatever listens there, or set another node.port"
-        ) from error
-    try:
-        how = " with TLS" if secured else ""
-        service.run_until(
-            stopping,
-            f"{config.node.ae_title} listens on {where}{how}",
-            lambda: server.is_listening,
-        )
-    finally:
-        receiver.stop(server)
-        database.close()
+        try:
+            server = receiver.start(
+                store, config.node.host, config.node.port, _limits(config), secured
+            )
+        except OSError as error:
+            raise NodeError(
+                f"cannot listen on {where}: {error.strerror or error}; "
+                "end whatever listens there, or set another node.port"
+            ) from error
+        try:
+            how = " with TLS" if secured else ""
+            service.run_until(
+                stopping,
+                f"{config.node.ae_title} listens on {where}{how}",
+                lambda: server.is_listening,
+            )
+        finally:
+            receiver.stop(server)
+    database.close()
     return 0
 
 
 def _work(arguments: argparse.Namespace) -> int:
     from dicom_node import service
+
+    config = _load(arguments)
+    database = _open(config)
+    stopping = service.stop_on_signals()
+    with _at_home(config, database, "work") as (serial_number, trail):
+        _tick(config, database, stopping, serial_number, trail)
+    database.close()
+    return 0
+
+
+def _tick(
+    config: Config,
+    database: Database,
+    stopping: threading.Event,
+    serial_number: str,
+    trail: Trail,
+) -> None:
+    """Index, settle, grade, send and keep the house until stopping."""
+    from dicom_node import service
+    from dicom_node.clockwatch import ClockWatch
     from dicom_node.completeness import Settler
     from dicom_node.indexer import Indexer, Reader
     from dicom_node.requested import outgoing_tls, phrases_of
@@ -174,32 +226,33 @@ def _work(arguments: argparse.Namespace) -> int:
     from dicom_node.worker import Worker
     from storage.files import Files
 
-    config = _load(arguments)
-    database, files = _open(config), Files(config.node.data_directory)
-    stopping = service.stop_on_signals()
-    grader = _grader(config)
+    files, grader = Files(config.node.data_directory), _grader(config)
     worker = Worker(
         name=f"{socket.gethostname()}:{os.getpid()}",
         database=database,
         files=files,
         grader=grader,
-        installation=_installation(config),
+        installation=_installation(config, serial_number),
         calling_ae_title=config.node.ae_title,
         destinations=config.destinations,
         lease_seconds=config.worker.lease_seconds,
         phrases=phrases_of(config),
         tls=outgoing_tls(config),
+        trail=trail,
     )
     reader = Reader(config.worker.index_timeout_seconds)
     clock, poll = Clock(), config.worker.poll_seconds
-    clock.every(poll, "index", Indexer(database, files, reader).index_waiting)
-    settler = Settler(database, files, config.receiver.quiet_seconds)
+    indexer = Indexer(database, files, reader, trail)
+    clock.every(poll, "index", indexer.index_waiting)
+    quiet_seconds = config.receiver.quiet_seconds
+    settler = Settler(database, files, quiet_seconds, ClockWatch(quiet_seconds))
     clock.every(poll, "settle", settler.settle_quiet)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
     clock.every(poll, "grade", worker.grade_one)
     for destination in config.destinations:
         send = partial(worker.send_due, destination)
         clock.every(poll, f"send to {destination.name}", send)
+    _keep_house(clock, _housekeeper(config, database, files, trail))
     try:
         identity = grader.bundle.identity
         what = f"grading with {identity.name} {identity.version} ({identity.basis})"
@@ -207,8 +260,30 @@ def _work(arguments: argparse.Namespace) -> int:
         service.run_clock(clock, stopping, what)
     finally:
         reader.close()
-        database.close()
-    return 0
+
+
+def _housekeeper(
+    config: Config, database: Database, files: Files, trail: Trail
+) -> Housekeeper:
+    from dicom_node.housekeeping import Housekeeper, Rules
+    from dicom_node.worker import DELIVERY_LEASE_SECONDS
+
+    disk = config.disk
+    rules = Rules(
+        watermarks=disk.watermarks,
+        keep=timedelta(days=disk.keep_days) if disk.keep_days else None,
+        quarantine_bytes=disk.quarantine_mb << 20 if disk.quarantine_mb else None,
+        longest_lease_seconds=max(config.worker.lease_seconds, DELIVERY_LEASE_SECONDS),
+    )
+    return Housekeeper(database, files, config.watched_folders, rules, trail)
+
+
+def _keep_house(clock: Clock, house: Housekeeper) -> None:
+    from dicom_node.housekeeping import EVERY_SECONDS
+
+    clock.every(EVERY_SECONDS, "watch the disk", house.watch_disk)
+    clock.every(EVERY_SECONDS, "remove files", house.remove_files)
+    clock.every(EVERY_SECONDS, "correct times", house.pull_times_back)
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
@@ -262,21 +337,24 @@ def _certificates(section: TlsSection) -> str:
 def _status(arguments: argparse.Namespace) -> int:
     from dicom_node import status
     from storage.overview import overview
+    from storage.space import scarcest
 
-    database = _open(_load(arguments))
+    config = _load(arguments)
+    database = _open(config)
     with database.reading.begin() as session:
         seen = overview(session)
     database.close()
+    room = status.Disk(scarcest(config.watched_folders), config.disk.watermarks)
     print(
-        json.dumps(status.as_json(seen), indent=2)
+        json.dumps(status.as_json(seen, room), indent=2)
         if arguments.json
-        else status.text(seen)
+        else status.text(seen, room)
     )
-    return FAILED if arguments.check and status.needs_a_person(seen) else 0
+    return FAILED if arguments.check and status.needs_a_person(seen, room) else 0
 
 
 def _regrade(arguments: argparse.Namespace) -> int:
-    from storage import jobs, studies
+    from storage import jobs, retention, studies
 
     study = arguments.study_instance_uid
     database = _open(_load(arguments))
@@ -287,6 +365,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
                 f"{study} was never queued: it holds no image, or still comes in"
             )
         revision = studies.force_revision(session, study)
+        retention.require_images(session, study)
         jobs.add(session, study, revision, last.input_digest)
     database.close()
     print(f"revision {revision} of {study} waits to be graded")
@@ -381,6 +460,30 @@ def _export_grades(arguments: argparse.Namespace) -> int:
     return FAILED if exported.left_out else 0
 
 
+def _backup(arguments: argparse.Namespace) -> int:
+    from dicom_node.pseudonyms import KEY_NAME
+    from storage.backup import back_up
+    from storage.installation import ID_NAME, installation_id
+
+    config = _load(arguments)
+    _open(config).close()
+    directory, target = config.node.data_directory, arguments.target
+    installation_id(directory)
+    kept = [directory / ID_NAME, directory / KEY_NAME, arguments.config]
+    try:
+        copied = back_up(
+            config.database_url, directory, target, [it for it in kept if it.exists()]
+        )
+    except OSError as error:
+        raise NodeError(f"{error.filename or target}: {error.strerror}") from error
+    print(
+        f"{copied.database.name} and {copied.files} files "
+        f"({copied.size_bytes >> 20} MB) are in {target}; "
+        f"{copied.there_already} files were there already"
+    )
+    return 0
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     from dicom_node.demo import demo
 
@@ -405,6 +508,39 @@ def _limits(config: Config) -> Limits:
         idle_seconds=section.idle_seconds,
         max_object_bytes=int(section.max_object_megabytes * 1_048_576),
     )
+
+
+@contextmanager
+def _at_home(
+    config: Config, database: Database, role: str, *, alone: bool = False
+) -> Iterator[tuple[str, Trail]]:
+    """Hold the data directory; give the installation's id and the audit trail."""
+    from dicom_node.audit.trail import trail_of
+    from storage.database import database_file
+    from storage.installation import occupied, tighten
+
+    directory = config.node.data_directory
+    with ExitStack() as held:
+        try:
+            ours = held.enter_context(
+                occupied(database, directory, alone_as=role if alone else None)
+            )
+            opened = tighten(directory, database_file(config.database_url))
+        except OSError as error:
+            raise NodeError(
+                f"{error.filename or directory}: {error.strerror}; the service's user "
+                "must be able to write there"
+            ) from error
+        for path in opened:
+            log.warning(
+                "others could read %s, and no longer can",
+                path,
+                extra=about(Action.PERMISSIONS_TIGHTENED),
+            )
+        trail = trail_of(config, role)
+        held.callback(trail.stopped)
+        trail.started()
+        yield ours, trail
 
 
 def _open(config: Config) -> Database:
@@ -434,17 +570,10 @@ def _grader(config: Config) -> Grader:
     )
 
 
-def _installation(config: Config) -> Installation:
-    """Describe this node; its serial number is made once and kept with the data."""
+def _installation(config: Config, serial_number: str) -> Installation:
+    """Describe this node; its serial number was made once and is kept with the data."""
     from dicom_node.report.context import Installation
 
-    kept = config.node.data_directory / "installation-id"
-    try:
-        with kept.open("x", encoding="ascii") as file:
-            file.write(uuid.uuid4().hex)
-    except FileExistsError:
-        pass
-    serial_number = kept.read_text(encoding="ascii").strip()
     return Installation(
         device_uid=_device_uid(serial_number),
         serial_number=serial_number,

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import pydicom
 from pydicom import Dataset
 
+from dicom_node.clockwatch import ClockWatch
 from dicom_node.logs import Action, about, where
 from grading.grades import SeriesVerdict
 from grading.series import SeriesHeaders, gradable_images, group_series, judge
 from storage import instances, jobs, studies
-from storage.database import Database
+from storage.database import Database, database_now
 from storage.errors import DatabaseUnreachable
 from storage.files import Files
 from storage.instances import InstanceFile
@@ -51,10 +52,14 @@ class Settler:
     database: Database
     files: Files
     quiet_seconds: float
+    watch: ClockWatch | None = None
+    """Whether silence by the database's clock can be trusted."""
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
         with self.database.reading.begin() as session:
+            if self.watch and not self.watch.steady(database_now(session)):
+                return 0
             quiet = studies.quiet_studies(session, self.quiet_seconds)
         for study in quiet:
             try:
@@ -79,6 +84,8 @@ class Settler:
         patients = {image.patient_digest for image in images}
         if len(patients) > 1 and (held := self._held(uid, len(patients))):
             return held
+        if removed := sum(instance.removed for instance in _to_judge(found)):
+            return self._incomplete(uid, removed)
         series = group_series(self._header(instance) for instance in _to_judge(found))
         verdicts = [judge(headers) for headers in series]
         digest = input_digest(images, series, verdicts)
@@ -107,6 +114,16 @@ class Settler:
             f"and then, in either case, has said: lumbar-node release {uid}"
         )
         return self._hold(uid, reason)
+
+    def _incomplete(self, uid: str, removed: int) -> NotYet:
+        """Hold a finished study that has changed after its files were removed."""
+        reason = (
+            f"it has changed, but {removed} of its files were removed after it was "
+            "finished ([disk] keep_days). Have the PACS send the whole study again, "
+            f"and then say: lumbar-node release {uid}"
+        )
+        self._hold(uid, reason, whoever_accepted=True)
+        return NotYet(reason)
 
     def _hold(
         self, uid: str, reason: str, *, whoever_accepted: bool = False

@@ -14,6 +14,8 @@ from typing import Literal
 import msgspec
 
 from dicom_node.errors import ConfigError
+from storage.database import database_file
+from storage.space import Watermarks
 
 AE_TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
 """1 to 16 printable characters, no backslash, no outer blanks (PS3.5 6.2, AE)."""
@@ -82,6 +84,36 @@ class WorkerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_seconds: float = 1.0
 
 
+class DiskSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[disk]``: when images are refused, and how long they are kept."""
+
+    refuse_below_mb: int = 1024
+    resume_above_mb: int = 2048
+    also_watch: tuple[Path, ...] = ()
+    """Folders on further file systems that must not fill up."""
+    keep_days: int = 30
+    """0 keeps the images of finished studies for ever."""
+    quarantine_mb: int = 1024
+    """0 keeps every quarantined file."""
+
+    @property
+    def watermarks(self) -> Watermarks:
+        """The two marks in bytes."""
+        return Watermarks(self.refuse_below_mb << 20, self.resume_above_mb << 20)
+
+
+class AuditSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[audit]``: where the audit trail goes (PS3.15 A.5)."""
+
+    to: Literal["off", "file", "syslog-udp", "syslog-tcp", "syslog-unix"] = "file"
+    address: str = ""
+    """``HOST:PORT``, or the path of a socket."""
+    source_id: str = ""
+    """How a repository knows this node; without it, the AE title."""
+    max_file_mb: int = 50
+    files: int = 20
+
+
 class ReportSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[report]``: in which language and words."""
 
@@ -117,6 +149,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     report: ReportSection = ReportSection()
+    disk: DiskSection = DiskSection()
+    audit: AuditSection = AuditSection()
     destinations: tuple[Destination, ...] = ()
 
     @property
@@ -125,6 +159,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.database.url_file is None:
             return self.database.url
         return self.database.url_file.read_text(encoding="utf-8").strip()
+
+    @property
+    def watched_folders(self) -> tuple[Path, ...]:
+        """The folders whose file systems must not fill up."""
+        file = database_file(self.database_url)
+        beside = (file.parent,) if file else ()
+        return (self.node.data_directory, *beside, *self.disk.also_watch)
 
 
 def load(path: Path) -> Config:
@@ -189,6 +230,8 @@ def _problems(config: Config) -> list[str]:
         *_address_problems(config),
         *_database_problems(config),
         *_device_problems(config),
+        *_disk_problems(config),
+        *_audit_problems(config),
         *_destination_problems(config),
     ]
 
@@ -313,6 +356,50 @@ def _device_problems(config: Config) -> list[str]:
         clash = f"{engine!r} computes on the CPU, but model.device is {device!r}"
         return [f"model.engine: {clash}; set engine to torch, or device to cpu"]
     return []
+
+
+def _disk_problems(config: Config) -> list[str]:
+    disk = config.disk
+    numbers = (
+        ("refuse_below_mb", disk.refuse_below_mb),
+        ("keep_days", disk.keep_days),
+        ("quarantine_mb", disk.quarantine_mb),
+    )
+    problems = [
+        f"disk.{key}: {value} must be 0 or more" for key, value in numbers if value < 0
+    ]
+    if disk.resume_above_mb <= disk.refuse_below_mb:
+        problems.append(
+            f"disk.resume_above_mb: {disk.resume_above_mb} must be more than "
+            f"disk.refuse_below_mb, {disk.refuse_below_mb}, or images would be refused "
+            "and taken by turns"
+        )
+    problems += [
+        f"disk.also_watch: {folder} is no folder; name one that exists"
+        for folder in disk.also_watch
+        if not folder.is_dir()
+    ]
+    return problems
+
+
+def _audit_problems(config: Config) -> list[str]:
+    audit = config.audit
+    problems = [
+        f"audit.{key}: {value} must be 1 or more"
+        for key, value in (("max_file_mb", audit.max_file_mb), ("files", audit.files))
+        if value < 1
+    ]
+    host, _, port = audit.address.rpartition(":")
+    needs = audit.to.removeprefix("syslog-")
+    if needs in ("udp", "tcp") and not (host and port.isdecimal()):
+        problems.append(
+            f"audit.address: {audit.address!r} must be HOST:PORT of the syslog server"
+        )
+    if needs == "unix" and not audit.address.startswith("/"):
+        problems.append(
+            f"audit.address: {audit.address!r} must be the path of a socket, /dev/log"
+        )
+    return problems
 
 
 def _destination_problems(config: Config) -> list[str]:

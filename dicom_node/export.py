@@ -22,6 +22,7 @@ from storage import results, studies
 from storage.database import Database
 from storage.files import Files
 from storage.instances import study_instances
+from storage.objects import latest_object
 from storage.states import Role
 
 COLUMNS = (
@@ -189,12 +190,14 @@ def _counted_level(slice_grade: SliceGrade) -> str:
 
 
 def _first_image(export: Export, grades: StudyGrades) -> Path:
-    """Return the file of the first graded slice.
+    """Return the file of the first graded slice, or a report where that was removed.
+
+    Both name the same patient; the report stays when the images go.
 
     Raises
     ------
     LookupError
-        The image is no longer there.
+        Neither is there.
     """
     with export.database.reading.begin() as session:
         instances = study_instances(session, grades.study_instance_uid, Role.IMAGE)
@@ -202,5 +205,11 @@ def _first_image(export: Export, grades: StudyGrades) -> Path:
     for one in instances:
         placed = one.series_instance_uid, one.sop_instance_uid
         if placed == (first.series_instance_uid, first.sop_instance_uid):
+            if one.removed:
+                break
             return export.files.path(one.file.root, one.file.key)
-    raise LookupError(first.sop_instance_uid)
+    with export.database.reading.begin() as session:
+        report = latest_object(session, grades.study_instance_uid)
+    if report is None:
+        raise LookupError(first.sop_instance_uid)
+    return export.files.path(report.root, report.key)

@@ -12,6 +12,7 @@ import multiprocessing
 import resource
 import signal
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,8 @@ import pydicom
 from pydicom import Dataset, config
 from pydicom.errors import InvalidDicomError
 
+from dicom_node.audit.messages import Did, Peer
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.digests import content_digest, patient_digest
 from dicom_node.logs import Action, about
 from storage.database import Database
@@ -213,6 +216,23 @@ def _serve(pipe: Connection) -> None:
             pipe.send(OSError(error.errno, error.strerror))
 
 
+AUDITED_AS = {
+    Filed.NEW: Did.CREATE,
+    Filed.IDENTICAL: Did.READ,
+    Filed.CHANGED: Did.UPDATE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    """What one association brought of one study, for one line of the audit trail."""
+
+    association: str
+    peer: Peer
+    study: str
+    did: Did
+
+
 @dataclass(frozen=True, slots=True)
 class Indexer:
     """Files every receipt that waits."""
@@ -220,22 +240,30 @@ class Indexer:
     database: Database
     files: Files
     reader: Reader
+    trail: Trail = field(default_factory=silent)
 
     def index_waiting(self) -> int:
         """File or quarantine a batch of receipts, oldest first; return how many."""
         with self.database.reading.begin() as session:
             receipts = unindexed_receipts(session, BATCH)
-        for receipt in receipts:
-            self._index(receipt)
+        transfers: dict[_Transfer, Counter[str]] = {}
+        try:
+            for receipt in receipts:
+                if transfer := self._index(receipt):
+                    counts = transfers.setdefault(transfer, Counter())
+                    counts[receipt.sop_class_uid] += 1
+        finally:
+            for transfer, counts in transfers.items():
+                self.trail.received(transfer.did, transfer.peer, transfer.study, counts)
         return len(receipts)
 
-    def _index(self, receipt: Receipt) -> None:
+    def _index(self, receipt: Receipt) -> _Transfer | None:
         path = self.files.path(receipt.file.root, receipt.file.key)
         try:
             header = self.reader.read(path)
         except Unreadable as error:
             self._quarantine(receipt, str(error))
-            return
+            return None
         with self.database.sessions.begin() as session:
             filed = file_receipt(session, receipt, header)
         if filed is Filed.CHANGED:
@@ -244,6 +272,12 @@ class Indexer:
                 "the newer one counts",
                 extra=about(Action.INSTANCE_CHANGED, header.study_instance_uid),
             )
+        return _Transfer(
+            receipt.association,
+            Peer(receipt.calling_ae_title, receipt.peer_address),
+            header.study_instance_uid,
+            AUDITED_AS[filed],
+        )
 
     def _quarantine(self, receipt: Receipt, reason: str) -> None:
         with self.database.sessions.begin() as session:

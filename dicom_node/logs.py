@@ -23,6 +23,9 @@ _QUOTING_LIBRARIES = ("pydicom", "pynetdicom", "highdicom")
 """They log values they dislike, and C-FIND identifiers. Their loggers' levels would
 not do: pydicom sets its own anew when it is imported."""
 
+_TALKATIVE_LIBRARIES = ("apscheduler", "alembic", "sqlalchemy", "PIL", "matplotlib")
+"""They say a lot below warnings, SQLAlchemy every value it writes."""
+
 
 class Action(StrEnum):
     """What happened: the fixed set of event names that a log line may carry."""
@@ -47,6 +50,13 @@ class Action(StrEnum):
     DELIVERY_FELL_BACK = "delivery_fell_back"
     DELIVERY_DEAD = "delivery_dead"
     TICK_FAILED = "tick_failed"
+    DISK_LOW = "disk_low"
+    DISK_FREE = "disk_free"
+    FILES_REMOVED = "files_removed"
+    QUARANTINE_TRIMMED = "quarantine_trimmed"
+    CLOCK_STEPPED = "clock_stepped"
+    PERMISSIONS_TIGHTENED = "permissions_tightened"
+    AUDIT_LOST = "audit_lost"
 
 
 def about(action: Action, study: str = "", **facts: str | float) -> dict[str, Any]:
@@ -85,8 +95,8 @@ def configure(level: str = "INFO") -> None:
     stream.setFormatter(_LineFormatter("%(asctime)s %(levelname)s %(message)s"))
     stream.addFilter(lambda record: not record.name.startswith(_QUOTING_LIBRARIES))
     logging.basicConfig(level=level, handlers=[stream], force=True)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for library in _TALKATIVE_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
     # Their warnings quote values too, and name whoever called them as the source.
     warnings.simplefilter("ignore", UserWarning)
 

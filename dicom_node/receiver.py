@@ -11,7 +11,7 @@ import logging
 import ssl
 import struct
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -21,6 +21,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.admission import AllowList
+from dicom_node.audit.messages import Peer
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.implementation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -34,12 +36,13 @@ from storage.errors import StorageError
 from storage.files import StoredFile
 from storage.intake import Intake
 from storage.receipts import Receipt
+from storage.space import SpaceGate
 
 log = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES_FILE = 0xA700
-"""The file could not be made durable: the disk is full or broken."""
+"""The file could not be made durable: the disk is full, nearly so, or broken."""
 OUT_OF_RESOURCES_ROW = 0xA701
 """The receipt could not be written: the database is full or away."""
 CANNOT_UNDERSTAND_EMPTY = 0xC000
@@ -59,22 +62,33 @@ class Receiver:
     intake: Intake
     allow_list: AllowList
     called_ae_title: str
+    space: SpaceGate | None = None
+    """Refuses images before the disk is full; None where nothing watches it."""
+    trail: Trail = field(default_factory=silent)
 
     def admits(self, calling: str, called: str, address: str) -> Refusal | None:
         """Refuse an association that the allow list does not know."""
         reason = self.allow_list.refusal(calling, address)
         if reason is not None:
-            return Refusal(reason, CALLING_TITLE_UNKNOWN)
+            return self._refusal(calling, address, reason, CALLING_TITLE_UNKNOWN)
         if called != self.called_ae_title:
             reason = f"called AE title {called!r}, but ours is {self.called_ae_title!r}"
-            return Refusal(reason, CALLED_TITLE_UNKNOWN)
+            return self._refusal(calling, address, reason, CALLED_TITLE_UNKNOWN)
         return None
+
+    def _refusal(
+        self, calling: str, address: str, reason: str, diagnostic: int
+    ) -> Refusal:
+        self.trail.refused(Peer(calling, address), reason)
+        return Refusal(reason, diagnostic)
 
     def on_store(self, event: evt.Event) -> int:
         """Keep what came, exactly as it came, and only then say Success."""
         encoded = cast(C_STORE, event.request).DataSet
         if encoded is None or not encoded.getbuffer().nbytes:
             return self._refuse(CANNOT_UNDERSTAND_EMPTY, "the request has no dataset")
+        if self.space and not self.space.admits(encoded.getbuffer().nbytes):
+            return OUT_OF_RESOURCES_FILE  # said once in the log, not for each image
         meta = self._file_meta(event)
         try:
             with encoded.getbuffer() as dataset:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from pydicom.uid import UID
 
 from storage.overview import Deliveries, Jobs, Overview, Receipts, SentAs, Studies
+from storage.space import FileSystem, Watermarks
+from storage.states import AlarmKind
 
 OVERDUE_SECONDS = 3600.0
 """Work that has waited for an hour is stuck: studies take minutes, retries 15."""
 
 
-def as_json(seen: Overview) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file system with the least room, looked at now, and the marks."""
+
+    scarcest: FileSystem | None
+    marks: Watermarks
+
+
+def as_json(seen: Overview, disk: Disk | None = None) -> dict[str, Any]:
     """Return everything, times in ISO 8601."""
     built: dict[str, Any] = msgspec.to_builtins(seen)
     for sent in built["sent"]:
         sent["sop_class"] = UID(sent["sop_class_uid"]).name
-    return {**built, "complaints": complaints(seen)}
+    if disk is not None:
+        built["disk"] = msgspec.to_builtins(disk, enc_hook=str)
+    return {**built, "complaints": complaints(seen, disk)}
 
 
-def text(seen: Overview) -> str:
+def text(seen: Overview, disk: Disk | None = None) -> str:
     """Return what an administrator wants to read at two in the morning."""
     lines = [
         f"receipts    {_counts(seen.receipts)}",
@@ -29,6 +42,7 @@ def text(seen: Overview) -> str:
         f"jobs        {_counts(seen.jobs)}",
         *(f"deliveries  {_counts(to)}" for to in seen.deliveries),
         *(f"sent        {_sent(sent)}" for sent in seen.sent),
+        *([f"disk        {_room(disk)}"] if disk else []),
     ]
     if seen.errors:
         lines += ["", "last errors"]
@@ -37,7 +51,7 @@ def text(seen: Overview) -> str:
         f"{error.sentence}"
         for error in seen.errors
     ]
-    found = complaints(seen)
+    found = complaints(seen, disk)
     lines += ["", "a person must act:" if found else "nothing for a person to do"]
     lines += [f"  {complaint}" for complaint in found]
     return "\n".join(lines)
@@ -58,7 +72,18 @@ def _sent(sent: SentAs) -> str:
     return f"to {sent.destination}: {sent.count} times the {what} as {name}"
 
 
-def complaints(seen: Overview) -> list[str]:
+def _room(disk: Disk) -> str:
+    """Return "6124 MB of 65536 free for FOLDER; images are refused below 1024 MB"."""
+    if (found := disk.scarcest) is None:
+        return "no file system answers"
+    return (
+        f"{found.free_bytes >> 20} of {found.total_bytes >> 20} MB free for "
+        f"{found.folder}; images are refused below "
+        f"{disk.marks.refuse_below_bytes >> 20} MB"
+    )
+
+
+def complaints(seen: Overview, disk: Disk | None = None) -> list[str]:
     """Return a sentence for everything that will not mend itself."""
     waits = (
         ("a received image waits to be indexed", seen.oldest.receipt_seconds),
@@ -70,6 +95,14 @@ def complaints(seen: Overview) -> list[str]:
         for what, seconds in waits
         if seconds is not None and seconds > OVERDUE_SECONDS
     ]
+    # Looked at now: the alarm needs a worker that runs and a database that commits.
+    full = (
+        disk
+        and disk.scarcest
+        and (disk.scarcest.free_bytes < disk.marks.refuse_below_bytes)
+    )
+    if disk and full and all(it.kind is not AlarmKind.DISK_LOW for it in seen.alarms):
+        overdue.append(f"disk_low: {_room(disk)}")
     return overdue + [
         f"{alarm.kind.value}: {alarm.sentence}"
         + (f" (study {alarm.study_instance_uid})" if alarm.study_instance_uid else "")
@@ -77,6 +110,6 @@ def complaints(seen: Overview) -> list[str]:
     ]
 
 
-def needs_a_person(seen: Overview) -> bool:
+def needs_a_person(seen: Overview, disk: Disk | None = None) -> bool:
     """Return True where `complaints` has any."""
-    return bool(complaints(seen))
+    return bool(complaints(seen, disk))

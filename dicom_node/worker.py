@@ -11,6 +11,7 @@ import hashlib
 import logging
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ import pydicom
 from pydicom import Dataset
 
 from dicom_node import requested
+from dicom_node.audit import messages
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.config import Destination
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
 from dicom_node.logs import Action, about, where
@@ -71,6 +74,7 @@ class Worker:
     phrases: Phrases = field(default_factory=lambda: shipped(Language.ENGLISH))
     tls: ssl.SSLContext | None = None
     """For the destinations that ask for it."""
+    trail: Trail = field(default_factory=silent)
 
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
@@ -176,6 +180,8 @@ class Worker:
             lease.revision,
             extra=about(Action.GRADED, lease.study_instance_uid),
         )
+        made = Counter(it.sop_class_uid for it in produced if it.rank == 0)
+        self.trail.graded(lease.study_instance_uid, made)
 
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""
@@ -289,6 +295,7 @@ class Worker:
             with self.database.sessions.begin() as session:
                 outbox.delivered(session, delivery, status)
             self._log(delivery, Action.DELIVERED, f"delivered with 0x{status:04X}")
+            self._audit(delivery)
 
     def _postpone(self, delivery: Delivery, error: SendError) -> None:
         with self.database.sessions.begin() as session:
@@ -307,6 +314,17 @@ class Worker:
         with self.database.sessions.begin() as session:
             outbox.dead(session, delivery, str(error), error.status)
         self._log(delivery, Action.DELIVERY_DEAD, str(error))
+        self._audit(delivery, refusal=str(error))
+
+    def _audit(self, delivery: Delivery, refusal: str = "") -> None:
+        for it in self.destinations:
+            if it.name == delivery.destination:
+                self.trail.sent(
+                    messages.Peer(it.ae_title, it.host),
+                    delivery.study_instance_uid,
+                    delivery.object.sop_class_uid,
+                    refusal,
+                )
 
     def _log(self, delivery: Delivery, action: Action, sentence: str) -> None:
         level = logging.INFO if action is Action.DELIVERED else logging.WARNING

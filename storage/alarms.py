@@ -57,6 +57,14 @@ def open_alarms(session: Session) -> list[Alarm]:
     return [_alarm(row) for row in session.scalars(query)]
 
 
+def is_open(session: Session, kind: AlarmKind) -> bool:
+    """Tell whether any alarm of this kind is open."""
+    query = sa.select(AlarmRow.id).where(
+        AlarmRow.kind == kind, AlarmRow.resolved_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def resolve(session: Session, kind: AlarmKind, study_instance_uid: str | None) -> int:
     """Close the open alarms of one kind about one study; return how many."""
     closed = session.scalars(

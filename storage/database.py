@@ -98,6 +98,14 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
+def database_file(url: str) -> Path | None:
+    """Return the file of an SQLite database, None where the database is a server's."""
+    parsed = sa.engine.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
 def schema_revision(database: Database) -> str | None:
     """Return the schema's revision, or None where there is no schema yet."""
     with database.engine.connect() as connection:

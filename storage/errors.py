@@ -10,7 +10,10 @@
     |   `-- ConnectionLost   the connection broke; what was committed is not known
     |-- LeaseLost            the work was claimed by somebody else meanwhile
     |-- StudyUnknown         nothing of this study was ever received
-    `-- StudyHeld            a person must decide about this study first
+    |-- StudyHeld            a person must decide about this study first
+    |-- ImagesRemoved        the study's images are no longer kept
+    |-- NotOurs              the data directory or database is another node's
+    `-- BackupFailed         a copy could not be made, or differs from what it copies
 """
 
 
@@ -48,3 +51,15 @@ class StudyUnknown(StorageError):
 
 class StudyHeld(StorageError):
     """The study is held until a person has decided about it."""
+
+
+class ImagesRemoved(StorageError):
+    """The study was finished, and its images were removed to make room."""
+
+
+class NotOurs(StorageError):
+    """The data directory, or the database, belongs to another installation."""
+
+
+class BackupFailed(StorageError):
+    """The backup is not whole; the message says what is missing."""

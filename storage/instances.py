@@ -90,6 +90,8 @@ class InstanceFile:
     patient_digest: str
     file: StoredFile
     transfer_syntax_uid: str
+    removed: bool = False
+    """The file was removed after the study was finished; its digests are still here."""
 
 
 def file_receipt(session: Session, receipt: Receipt, header: InstanceHeader) -> Filed:
@@ -123,6 +125,7 @@ def file_receipt(session: Session, receipt: Receipt, header: InstanceHeader) -> 
         _raise_changed(session, header)
     if gradable:
         study.last_received_at = _later(row.decided_at, study.last_received_at)
+    study.files_removed_at = None
     return row.filed
 
 
@@ -199,8 +202,10 @@ def _add_version(
     versions = session.scalars(
         sa.select(VersionRow).where(VersionRow.instance_id == instance.id)
     ).all()
-    if any(version.content_digest == header.content_digest for version in versions):
-        return Filed.IDENTICAL, False
+    for version in versions:
+        if version.content_digest == header.content_digest:
+            _bring_back(session, version, receipt)
+            return Filed.IDENTICAL, False
     instance.current_version = len(versions) + 1
     session.add(
         VersionRow(
@@ -216,6 +221,12 @@ def _add_version(
     # A picture that replaces an image takes that image out of the input.
     gradable = Role.IMAGE in {header.role, *(version.role for version in versions)}
     return (Filed.CHANGED if versions else Filed.NEW), gradable
+
+
+def _bring_back(session: Session, version: VersionRow, receipt: ReceiptRow) -> None:
+    """Let a version whose file went lean on the same content that has come again."""
+    if session.get_one(ReceiptRow, version.receipt_id).condemned_at is not None:
+        version.receipt_id = receipt.id
 
 
 def _raise_changed(session: Session, header: InstanceHeader) -> None:
@@ -248,4 +259,5 @@ def _instance_file(
         version.patient_digest,
         stored_file(receipt),
         receipt.transfer_syntax_uid,
+        removed=receipt.condemned_at is not None,
     )

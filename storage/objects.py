@@ -70,6 +70,17 @@ def predecessors(
     )
 
 
+def latest_object(session: Session, study_instance_uid: str) -> StoredFile | None:
+    """Return the file of what a study's latest result was first made into, if any."""
+    row = session.scalar(
+        sa.select(ObjectRow)
+        .where(ObjectRow.result_id == latest_result(study_instance_uid, None))
+        .order_by(ObjectRow.id)
+        .limit(1)
+    )
+    return produced_object(row).file if row else None
+
+
 def latest_result(
     study_instance_uid: str, revision: int | None
 ) -> sa.ScalarSelect[int]:

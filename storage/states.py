@@ -80,3 +80,5 @@ class AlarmKind(StrEnum):
     STUDY_HELD = "study_held"
     JOB_FAILED = "job_failed"
     DELIVERY_DEAD = "delivery_dead"
+    DISK_LOW = "disk_low"
+    QUARANTINE_TRIMMED = "quarantine_trimmed"

@@ -35,6 +35,23 @@ from storage.states import (
 )
 
 _HELD = sa.text("held_since IS NOT NULL")
+_CONDEMNED = sa.text("condemned_at IS NOT NULL AND removed_at IS NULL")
+"""Files that are to be unlinked."""
+_WITH_FILES = sa.text("files_removed_at IS NULL")
+
+
+class InstallationRow(Base):
+    """Whose database this is: one row, so that a second node is told."""
+
+    __tablename__ = "installation"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Always 1."""
+    installation_id: Mapped[str]
+    """As in the data directory's file of that name."""
+    database_id: Mapped[str]
+    """Random, made with the row: two databases that a copied folder meets differ."""
+    created_at: Mapped[datetime] = mapped_column(default=DatabaseClock())
 
 
 class StudyRow(Base):
@@ -56,6 +73,10 @@ class StudyRow(Base):
             ),
         ),
         sa.Index(None, "held_since", sqlite_where=_HELD, postgresql_where=_HELD),
+        # Partial: studies whose files went long ago are never looked at again.
+        sa.Index(
+            None, "created_at", sqlite_where=_WITH_FILES, postgresql_where=_WITH_FILES
+        ),
     )
 
     study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
@@ -70,6 +91,8 @@ class StudyRow(Base):
     hold_reason: Mapped[str | None]
     accepted_patients: Mapped[str | None]
     """The patient digests that a person accepted together, as one digest."""
+    files_removed_at: Mapped[datetime | None]
+    """When the last of its received files were condemned; None while it has any."""
 
 
 class SeriesRow(VerdictColumns, Base):
@@ -102,7 +125,16 @@ class ReceiptRow(FileColumns, Base):
     """One acknowledged C-STORE, exactly as the wire told it."""
 
     __tablename__ = "receipts"
-    __table_args__ = (sa.Index(None, "state", "recorded_at"),)
+    __table_args__ = (
+        sa.Index(None, "state", "recorded_at"),
+        # Partial, so that receiving an image does not pay for it.
+        sa.Index(
+            None,
+            "condemned_at",
+            sqlite_where=_CONDEMNED,
+            postgresql_where=_CONDEMNED,
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     received_at: Mapped[datetime]
@@ -119,6 +151,10 @@ class ReceiptRow(FileColumns, Base):
     filed: Mapped[Filed | None]
     reason: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+    condemned_at: Mapped[datetime | None]
+    """When it was decided that the file goes; nobody reads it from then on."""
+    removed_at: Mapped[datetime | None]
+    """When the file was gone."""
     instance_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey(InstanceRow.id), index=True
     )

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -77,6 +78,45 @@ def postgresql_url() -> Iterator[str]:
         _running_postgresql(initdb, pg_ctl, Path(folder)),
     ):
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+
+
+@dataclass(frozen=True)
+class StoppableServer:
+    """A PostgreSQL of one test's own, stopped and started again as it likes."""
+
+    pg_ctl: Path
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
+
+    def stop(self) -> None:
+        """As a machine that is switched off: whoever is connected is cut off."""
+        self._control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -k {self.folder} -c fsync=off"
+        self._control("-l", self.folder / "log", "-o", options, "start")
+
+    def _control(self, *arguments: str | Path) -> None:
+        cluster = ("-D", self.folder / "cluster", "-w")
+        _run_as(_server_user(), self.folder, self.pg_ctl, *cluster, *arguments)
+
+
+@pytest.fixture
+def stoppable_postgresql() -> Iterator[StoppableServer]:
+    """A migrated PostgreSQL that the test may stop."""
+    initdb, pg_ctl = require_peer("postgresql", "initdb", "pg_ctl")
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="postgresql-", ignore_cleanup_errors=True
+        ) as folder,
+        _running_postgresql(initdb, pg_ctl, Path(folder)),
+    ):
+        server = StoppableServer(pg_ctl, Path(folder))
+        migrate(server.url)
+        yield server
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 from dicom_node import __main__ as command_line
 from dicom_node import config, receiver
+from dicom_node.logs import Action
 from storage.states import AlarmKind
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +29,20 @@ def test_every_alarm_has_its_line_in_the_operations_manual(
     operations: str, kind: AlarmKind
 ) -> None:
     assert f"| `{kind.value}` |" in operations
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_event_that_the_log_names_has_its_line(
+    operations: str, action: Action
+) -> None:
+    assert f"| `{action.value}` |" in operations
+
+
+def test_every_alarm_that_only_a_person_closes_is_named_with_its_command(
+    operations: str,
+) -> None:
+    for kind in command_line.ACKNOWLEDGED:
+        assert f"`node acknowledge {kind}" in operations
 
 
 @pytest.mark.parametrize(
@@ -82,3 +99,45 @@ def headings(document: Path) -> set[str]:
     return {
         re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
     }
+
+
+LEVELS_A_PERSON_READS = {"warning", "error", "critical", "exception"}
+SERVICE = [
+    *sorted((ROOT / "dicom_node").rglob("*.py")),
+    *sorted((ROOT / "grading/engines").rglob("*.py")),
+    ROOT / "grading/grader.py",
+]
+"""What runs in a hospital; the demo says what it does by itself."""
+
+
+def sentences_of(source: Path) -> list[str]:
+    """Return the longest fixed part of each sentence that a module may log."""
+    calls = [it for it in ast.walk(ast.parse(source.read_text())) if is_complaint(it)]
+    texts = [ast.literal_eval(it.args[0]) for it in calls if is_text(it.args[0])]
+    return [max(re.split(r"%[-+0-9.]*[a-zA-Z]", text), key=len) for text in texts]
+
+
+def is_complaint(node: ast.AST) -> TypeGuard[ast.Call]:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in LEVELS_A_PERSON_READS
+        and ast.unparse(node.func.value) == "log"
+    )
+
+
+def is_text(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+
+
+@pytest.mark.parametrize("source", SERVICE, ids=lambda path: path.stem)
+def test_every_complaint_of_the_log_can_be_looked_up(
+    operations: str, source: Path
+) -> None:
+    missing = [
+        sentence
+        for sentence in sentences_of(source)
+        if sentence.strip(" :;,.(`") not in operations
+    ]
+
+    assert missing == []

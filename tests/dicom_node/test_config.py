@@ -58,6 +58,8 @@ def test_the_example_shows_every_key() -> None:
         config.model,
         config.worker,
         config.report,
+        config.disk,
+        config.audit,
         *config.destinations,
         TlsSection(Path(), Path(), Path()),
     ]
@@ -79,6 +81,8 @@ def test_what_is_left_out_has_the_value_the_example_shows(tmp_path: Path) -> Non
     assert smallest.worker == example.worker
     assert smallest.model == example.model
     assert smallest.report == example.report
+    assert smallest.disk == example.disk
+    assert smallest.audit == example.audit
     assert smallest.node.port == example.node.port
     assert smallest.node.log_level == example.node.log_level
     assert smallest.destinations == ()
@@ -108,6 +112,39 @@ def test_what_is_left_out_has_the_value_the_example_shows(tmp_path: Path) -> Non
 )
 def test_a_wrong_key_or_type_is_named(tmp_path: Path, text: str, expected: str) -> None:
     assert complaint(tmp_path, text).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[disk]\nkeep_days = -1\n", "disk.keep_days: -1 must be 0 or more"),
+        (
+            "[disk]\nrefuse_below_mb = 5\nresume_above_mb = 5\n",
+            "disk.resume_above_mb: 5 must be more than disk.refuse_below_mb, 5",
+        ),
+        ('[disk]\nalso_watch = ["/none"]\n', "disk.also_watch: /none is no folder"),
+        ("[audit]\nfiles = 0\n", "audit.files: 0 must be 1 or more"),
+        (
+            '[audit]\nto = "syslog-tcp"\naddress = "log.example"\n',
+            "audit.address: 'log.example' must be HOST:PORT",
+        ),
+        ('[audit]\nto = "syslog-unix"\n', "audit.address: '' must be the path"),
+        ('[audit]\nto = "paper"\n', "audit.to: Invalid enum value 'paper'"),
+    ],
+)
+def test_an_impossible_disk_or_audit_trail_is_refused(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert complaint(tmp_path, SMALLEST + text).startswith(expected)
+
+
+def test_an_sqlite_databases_disk_is_watched_too(tmp_path: Path) -> None:
+    text = SMALLEST.replace("///node", "////elsewhere/node")
+    further = f'[disk]\nalso_watch = ["{tmp_path}"]\n'
+
+    watched = loaded(tmp_path, text + further).watched_folders
+
+    assert watched == (Path("here"), Path("/elsewhere"), tmp_path)
 
 
 @pytest.mark.parametrize("title", ["", " NODE", "NODE ", "A" * 17, "A\\\\B", "KLÄR"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydicom.uid import BasicTextSRStorage, SecondaryCaptureImageStorage
 
 from dicom_node.status import (
     OVERDUE_SECONDS,
+    Disk,
     as_json,
     complaints,
     needs_a_person,
@@ -27,6 +29,7 @@ from storage.overview import (
     SentAs,
     Studies,
 )
+from storage.space import FileSystem, Watermarks
 from storage.states import ObjectKind
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -93,6 +96,28 @@ def test_an_alarm_is_a_complaint_that_names_its_study() -> None:
     assert first.endswith(": not a DICOM file (study 2.25.1)")
     assert second.endswith(": not a DICOM file")
     assert f"a person must act:\n  {first}" in text(seen)
+
+
+def disk(free_mb: int) -> Disk:
+    room = FileSystem(Path("/data"), free_mb << 20, 4096 << 20)
+    return Disk(room, Watermarks(1024 << 20, 2048 << 20))
+
+
+def test_the_room_on_disk_is_told_and_becomes_a_complaint_below_the_mark() -> None:
+    told = "disk        {} of 4096 MB free for /data; images are refused below 1024 MB"
+
+    assert told.format(1024) in text(QUIET, disk(1024))
+    assert not needs_a_person(QUIET, disk(1024))
+    (complaint,) = complaints(QUIET, disk(1023))
+    assert complaint.startswith("disk_low: 1023 of 4096 MB free")
+    content = json.loads(json.dumps(as_json(QUIET, disk(1023))))
+    assert content["disk"]["scarcest"]["folder"] == "/data"
+
+
+def test_an_open_alarm_about_the_disk_is_told_once() -> None:
+    alarm = replace(ALARM, kind=AlarmKind.DISK_LOW, sentence="too little room")
+
+    assert len(complaints(replace(QUIET, alarms=(alarm,)), disk(1))) == 1
 
 
 def test_the_last_errors_are_told_with_their_time() -> None:

@@ -22,6 +22,8 @@ from storage.database import Database, open_database
 from storage.files import Files
 from storage.intake import Intake
 from storage.overview import Overview, overview
+from storage.space import SpaceGate
+from tests.privacy import hear_database
 
 NODE_TITLE = "LUMBARNODE"
 LIMITS = Limits(max_associations=10)
@@ -65,12 +67,15 @@ def running_node(
     allow_list: AllowList = EVERYBODY,
     limits: Limits = LIMITS,
     tls: ssl.SSLContext | None = None,
+    space: SpaceGate | None = None,
 ) -> Iterator[Node]:
     """Run a node on a free port; studies count as quiet at once."""
     files = Files(folder)
     reader = Reader(timeout_seconds=30)
     with closing(open_database(database_url)) as database, closing(reader):
-        store = receiver.Receiver(Intake(database, files), allow_list, NODE_TITLE)
+        store = receiver.Receiver(
+            Intake(database, files), allow_list, NODE_TITLE, space
+        )
         server = receiver.start(store, "127.0.0.1", 0, limits, tls)
         worker = Worker(
             name="test",
@@ -94,6 +99,7 @@ def running_node(
             )
         finally:
             receiver.stop(server)
+            hear_database(database)
 
 
 def deliver(node: Node) -> None:

@@ -15,6 +15,7 @@ from dicom_node.demo_pacs import free_port, wait_for_port
 from dicom_node.sender import Peer
 from storage.database import open_database
 from storage.overview import Overview, overview
+from tests.privacy import EAR
 
 CONFIG = """\
 [node]
@@ -54,9 +55,11 @@ class NodeProcesses:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one verb to its end."""
-        return subprocess.run(
+        ended = subprocess.run(
             self._command(*words), capture_output=True, text=True, check=False
         )
+        EAR.hear(words[0], ended.stdout + ended.stderr)
+        return ended
 
     def start(self, verb: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{verb}.log").open("ab") as log:
@@ -118,3 +121,4 @@ def node_processes(
     finally:
         for process in list(node.running):
             node.kill(process)
+        EAR.hear("the node's processes", node.logs())

@@ -15,6 +15,7 @@ from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_node.sender import Peer
+from tests.privacy import EAR
 
 
 def send(
@@ -26,6 +27,7 @@ def send(
     """
     ae = AE(ae_title=calling_ae_title)
     for ds in datasets:
+        EAR.remember(ds)
         ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
     assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)
     if not assoc.is_established:

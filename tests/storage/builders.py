@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -38,6 +41,7 @@ from storage.instances import (
 )
 from storage.jobs import Lease
 from storage.outbox import Addressee, ObjectKind, ProducedObject
+from storage.receipts import quarantine
 from storage.states import Role
 from storage.tables import StudyRow, metadata
 
@@ -93,6 +97,23 @@ def receive(session: Session, read: InstanceHeader | None = None) -> Filed:
     received = receipt(read.sop_instance_uid)
     add_receipt(session, received)
     return file_receipt(session, received, read)
+
+
+def set_aside(session: Session, file: StoredFile, megabytes: int) -> str:
+    """Quarantine a file of that size by its row, a minute ago; return its receipt."""
+    one = replace(receipt(), file=replace(file, size_bytes=megabytes << 20))
+    add_receipt(session, one)
+    session.flush()
+    quarantine(session, one.id, "not a DICOM file")
+    pass_time(session, 60)
+    return one.id
+
+
+def output_of(program: Path, *arguments: str | Path) -> str:
+    ended = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, check=True
+    )
+    return ended.stdout
 
 
 def received_and_looked_at(session: Session, study: str = STUDY) -> None:

@@ -1,0 +1,1 @@
+"""The audit trail after PS3.15 A.5: connected, received, graded, sent, removed."""
