@@ -272,7 +272,7 @@ def test_what_was_received_graded_and_sent_stands_in_the_trail(
         ("110103", "AETITLES=LUMBARNODE"),
         ("110104", "AETITLES=LUMBARNODE"),
         ("110104", "AETITLES=LUMBARNODE"),
-        ("110121", "AETITLES=LUMBARNODE"),
+        ("110100", "AETITLES=LUMBARNODE"),
     ]
     assert 'NumberOfInstances="4"' in text
     assert STUDY_UID in text
