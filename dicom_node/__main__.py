@@ -27,7 +27,9 @@ from grading.errors import BundleError, EngineError, GradingError
 from storage.errors import SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
+    from dicom_node.completeness import Settler
     from dicom_node.report.context import Installation
+    from dicom_node.schedule import Clock
     from grading.bundle import Bundle
     from grading.grader import Grader
     from storage.database import Database
@@ -127,6 +129,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _receive(arguments: argparse.Namespace) -> int:
     from dicom_node import receiver, service
     from dicom_node.admission import AllowList
+    from dicom_node.open_associations import OpenAssociations
     from storage.files import Files
 
     config = _load(arguments)
@@ -141,21 +144,28 @@ def _receive(arguments: argparse.Namespace) -> int:
         config.node.ae_title,
     )
     where = f"{config.node.host}:{config.node.port}"
+    watch = OpenAssociations(database)
     try:
         server = receiver.start(
-            store, config.node.host, config.node.port, config.receiver.max_associations
+            store,
+            config.node.host,
+            config.node.port,
+            config.receiver.max_associations,
+            watch.handlers(),
         )
     except OSError as error:
         raise NodeError(
             f"cannot listen on {where}: {error.strerror or error}; "
             "end whatever listens there, or set another node.port"
         ) from error
+    watch.start()
     try:
         service.run_until(
             stopping, f"{config.node.ae_title} listens on {where}", lambda: True
         )
     finally:
         receiver.stop(server)
+        watch.stop()
         database.close()
     return 0
 
@@ -189,6 +199,8 @@ def _work(arguments: argparse.Namespace) -> int:
     clock.every(poll, "index", Indexer(database, files, reader).index_waiting)
     settler = Settler(database, files, config.receiver.quiet_seconds)
     clock.every(poll, "settle", settler.settle_quiet)
+    if config.completeness.asks:
+        _ask_while_waiting(config, clock, database, settler)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
     clock.every(poll, "grade", worker.grade_one)
     for destination in config.destinations:
@@ -203,6 +215,25 @@ def _work(arguments: argparse.Namespace) -> int:
         reader.close()
         database.close()
     return 0
+
+
+def _ask_while_waiting(
+    config: Config, clock: Clock, database: Database, settler: Settler
+) -> None:
+    """Have a PACS asked by ticks of their own, so that nothing waits for it."""
+    from dicom_node.asking import Asker
+    from dicom_node.fetching import Fetcher
+    from dicom_node.query import asking
+    from dicom_node.sender import Peer
+
+    asked, ours = config.completeness, config.node.ae_title
+    peer = Peer(asked.ae_title, asked.host, asked.port)
+    fetcher = None
+    if asked.fetch == "move":
+        fetcher = Fetcher(partial(asking, ours, peer, move=True), ours)
+        clock.every(config.worker.poll_seconds, "fetch", fetcher.fetch_wanted)
+    asker = Asker(database, settler, partial(asking, ours, peer), fetcher)
+    clock.every(config.worker.poll_seconds, "ask", asker.ask_and_settle)
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
@@ -238,7 +269,27 @@ def _check_config(arguments: argparse.Namespace) -> int:
         except NodeError as error:
             unreachable += 1
             print(f"destination {destination.name}: {error}")
+    unreachable += not _answers_questions(config)
     return FAILED if unreachable else 0
+
+
+def _answers_questions(config: Config) -> bool:
+    """Say whether the PACS takes the questions that the configuration has asked."""
+    from dicom_node.query import asking
+    from dicom_node.sender import Peer
+
+    asked = config.completeness
+    if not asked.asks:
+        return True
+    peer = Peer(asked.ae_title, asked.host, asked.port)
+    try:
+        for move in (False, True) if asked.fetch == "move" else (False,):
+            with asking(config.node.ae_title, peer, move=move):
+                print(f"completeness: takes {'C-MOVE' if move else 'C-FIND'}")
+    except NodeError as error:
+        print(f"completeness: {error}")
+        return False
+    return True
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import struct
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -173,9 +174,15 @@ def _short_element(number: int, vr: bytes, text: str) -> bytes:
 
 
 def start(
-    receiver: Receiver, host: str, port: int, max_associations: int
+    receiver: Receiver,
+    host: str,
+    port: int,
+    max_associations: int,
+    further: Sequence[evt.EventHandlerType] = (),
 ) -> ThreadedAssociationServer:
     """Listen, and return the running server; port 0 takes a free one.
+
+    ``further`` handlers only watch.
 
     Raises
     ------
@@ -197,6 +204,7 @@ def start(
         (evt.EVT_REJECTED, _on_rejected),
         (evt.EVT_C_STORE, receiver.on_store),
         (evt.EVT_C_ECHO, _on_echo),
+        *further,
     ]
     server = ae.start_server((host, port), block=False, evt_handlers=handlers)
     if server is None:

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -29,7 +29,7 @@ from dicom_node.requested import addressee, wanted
 from dicom_node.sender import OpenAssociation, Peer, association
 from grading.errors import NotGradable
 from grading.grades import SliceKey, StudyGrades
-from storage import instances, jobs, outbox, results
+from storage import instances, jobs, outbox, results, studies
 from storage.database import Database
 from storage.errors import DatabaseUnreachable, LeaseLost
 from storage.files import Files
@@ -154,7 +154,7 @@ class Worker:
 
     def _grade(self, lease: Lease) -> None:
         datasets = self._datasets(lease.study_instance_uid)
-        grades = self.grader.grade(datasets)
+        grades = self._with_what_seems_missing(lease, self.grader.grade(datasets))
         produced = self._produce(lease, datasets, grades)
         with self.database.sessions.begin() as session:  # all of it, or nothing
             result = results.save(session, lease, grades)
@@ -172,6 +172,14 @@ class Worker:
             lease.revision,
             extra=about(Action.GRADED, lease.study_instance_uid),
         )
+
+    def _with_what_seems_missing(
+        self, lease: Lease, grades: StudyGrades
+    ) -> StudyGrades:
+        """Say in the report what seemed to be missing when the revision opened."""
+        with self.database.reading.begin() as session:
+            sentences = studies.seems_missing(session, lease.study_instance_uid)
+        return replace(grades, notes=(*grades.notes, *sentences))
 
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""

@@ -141,6 +141,7 @@ KEYS = {
         "allowed_addresses",
         "max_associations",
     ),
+    "completeness": ("ae_title", "host", "port", "fetch"),
     "report": ("language", "phrases"),
     "destinations": (
         "name",
@@ -156,6 +157,7 @@ KEYS = {
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "node": config.NodeSection,
     "receiver": config.ReceiverSection,
+    "completeness": config.CompletenessSection,
     "report": config.ReportSection,
     "destinations": config.Destination,
 }
@@ -176,7 +178,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value) or "nothing"
-    return "nothing" if value in (None, "") else f"`{value}`"
+    return "nothing" if value in (None, "", 0) else f"`{value}`"
 
 
 def character_sets() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -29,7 +29,10 @@ from dicom_node.admission import AllowList
 from dicom_node.errors import PeerUnreachable
 from dicom_node.sender import Peer, echo
 from storage.files import Root
+from storage.instances import study_instances
 from storage.receipts import unindexed_receipts
+from storage.states import Role
+from storage.studies import verdicts
 from tests.dicom_factories import as_received, mr_image
 from tests.end_to_end.node import Node, running_node
 from tests.end_to_end.scanner import encoded_dataset, send, send_file, send_raw
@@ -121,6 +124,26 @@ def test_every_encoding_that_is_in_use_is_kept_and_used_or_has_its_reason(
     counts = quiet_node.overview().receipts
     assert counts.received == 0
     assert counts.indexed + counts.quarantined == len(files)
+    assert accounted_for(quiet_node, files) == counts.indexed
+
+
+def accounted_for(node: Node, files: Sequence[Path]) -> int:
+    """Settle all studies, and count the files whose series has a verdict in words.
+
+    An object that is no scanner's image is accounted for by its role.
+    """
+    node.settler.settle_quiet()
+    datasets = [pydicom.dcmread(path, stop_before_pixels=True) for path in files]
+    studied = {str(ds.get("StudyInstanceUID", "")) for ds in datasets} - {""}
+    explained = 0
+    with node.database.reading.begin() as session:
+        for study in studied:
+            said = {it.series_instance_uid: it for it in verdicts(session, study)}
+            for instance in study_instances(session, study):
+                verdict = said.get(instance.series_instance_uid)
+                is_other = instance.role is Role.OTHER
+                explained += is_other or bool(verdict and verdict.reason)
+    return explained
 
 
 ANY_TEXT = pytest.mark.filterwarnings("ignore:Invalid value for VR UI:UserWarning")

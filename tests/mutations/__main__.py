@@ -1,0 +1,135 @@
+"""Send mutated files through indexing and through ``lumbar-node grade``.
+
+``python -m tests.mutations --cases 5000 --seed 1 --log mutations.log``
+
+Everything runs in a child that is watched: one that dies, or says nothing for a minute,
+is a finding, and the next case goes on in a new one. Finished cases stand in the log,
+so a run that was interrupted goes on where it ended. Ends with 1 where anything was
+found. ``--cases 1 --first N`` repeats one case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest import mock
+
+from tests.mutations.case import PATIENCE_SECONDS, Outcome, bench, quietly
+
+MAX_BYTES = 16 << 30
+"""Address space of the child; loading the network's libraries takes half of it."""
+CASES_PER_CHILD = 250
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the cases that are not in the log yet; return 1 where one has a complaint."""
+    parsed = _parser().parse_args(words)
+    done = _read_log(parsed.log)
+    wanted = list(range(parsed.first, parsed.first + parsed.cases))
+    left = [number for number in wanted if number not in done]
+    found = 0
+    with parsed.log.open("a", encoding="utf-8") as log:
+        while left:
+            batch, left = left[:CASES_PER_CHILD], left[CASES_PER_CHILD:]
+            outcomes = _run_in_a_child(parsed.seed, batch)
+            for outcome in outcomes:
+                log.write(_line(outcome))
+                found += bool(outcome.complaints)
+            left = batch[len(outcomes) :] + left
+            log.flush()
+            _say(f"{len(wanted) - len(left)} of {len(wanted)}, {found} found")
+    lines = _read_log(parsed.log)
+    kinds = Counter(line.split("\t")[1] for line in lines.values())
+    _say(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+    bad = [line for line in lines.values() if line.split("\t")[2] != "well"]
+    _say("\n".join(bad) or "no complaint")
+    return int(bool(bad))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=5000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path("mutations.log"))
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _read_log(path: Path) -> dict[int, str]:
+    """Return the finished cases by their number."""
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {int(line.partition("\t")[0]): line for line in lines}
+
+
+def _line(outcome: Outcome) -> str:
+    said = " | ".join(outcome.complaints).replace("\n", " ").replace("\t", " ")
+    return f"{outcome.number}\t{outcome.mutation}\t{said or 'well'}\n"
+
+
+def _run_in_a_child(seed: int, numbers: Sequence[int]) -> list[Outcome]:
+    """Run cases until one of them ends the child, which then is its outcome."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with tempfile.TemporaryDirectory() as scratch:
+        child = context.Process(target=_serve, args=(theirs, seed, numbers, scratch))
+        child.start()
+        theirs.close()
+        outcomes: list[Outcome] = []
+        try:
+            # The first answer takes longer: the libraries are loaded before it.
+            while len(outcomes) < len(numbers) and ours.poll(
+                PATIENCE_SECONDS * (2 if outcomes else 10)
+            ):
+                outcomes.append(ours.recv())
+        except EOFError:
+            pass
+        if len(outcomes) < len(numbers):
+            how = "the child died" if not child.is_alive() else "the child hangs"
+            outcomes.append(Outcome(numbers[len(outcomes)], "unknown", (how,)))
+            child.kill()
+        child.join()
+    return outcomes
+
+
+def _serve(
+    pipe: Connection, seed: int, numbers: Sequence[int], scratch_name: str
+) -> None:
+    """Run cases one after the other, with a network that nobody trained."""
+    warnings.simplefilter("ignore")
+    from dicom_node.__main__ import main as lumbar_node
+    from tests.grading.tiny_bundle import tiny_bundle
+
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    scratch = Path(scratch_name)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        bundle = tiny_bundle(Path(elsewhere) / "tiny")
+
+        def grade(folder: Path, out: Path) -> str:
+            words = ["grade", str(folder), "--out", str(out), "--accept-phantom-bundle"]
+            return quietly(lambda: lumbar_node(words))
+
+        with (
+            mock.patch("grading.bundle.load_bundle", return_value=bundle),
+            bench(scratch, grade) as ready,
+        ):
+            for number in numbers:
+                pipe.send(ready.run(seed, number))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
