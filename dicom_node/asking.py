@@ -46,6 +46,24 @@ TICK_SECONDS = 20.0
 """On one association; the studies that are left over have their turn at the next."""
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseTime:
+    """The database's clock, read once and carried on by our own."""
+
+    read: datetime
+    ours: float = field(default_factory=time.monotonic)
+
+    @property
+    def passed(self) -> timedelta:
+        """Since it was read."""
+        return timedelta(seconds=time.monotonic() - self.ours)
+
+    @property
+    def now(self) -> datetime:
+        """What it shows now."""
+        return self.read + self.passed
+
+
 @dataclass(slots=True)
 class Asker:
     """Asks about the studies that stand still, all on one association."""
@@ -68,9 +86,9 @@ class Asker:
 
     def ask_and_settle(self) -> int:
         """Ask where it is time to, settle what is complete; return how many."""
-        now, standing = self._standing_still()
+        clock, standing = self._standing_still()
         looks = {it: look for it in standing if (look := self._look(it))}
-        self._ask_about([it for it in looks if self._is_due(it, now)], now)
+        self._ask_about([it for it in looks if self._is_due(it, clock.now)], clock)
         settled = 0
         for study, look in looks.items():
             said = self.memory.said(study)
@@ -82,21 +100,21 @@ class Asker:
                 self.fetcher.want(study, [it.series_instance_uid for it, _ in short])
         return settled
 
-    def _standing_still(self) -> tuple[datetime, list[StudyToSettle]]:
+    def _standing_still(self) -> tuple[DatabaseTime, list[StudyToSettle]]:
         """Return the time, and the studies of which nothing is coming in."""
         with self.database.reading.begin() as session:
-            now = database_now(session)
+            clock = DatabaseTime(database_now(session))
             changed = studies.changed_studies(session)
             standing = [
                 study
                 for study in changed
-                if study.last_received_at <= now - self.still
+                if study.last_received_at <= clock.read - self.still
                 and not associations.is_being_received(
                     session, study.study_instance_uid
                 )
             ]
         self._keep_only(changed)
-        return now, standing
+        return clock, standing
 
     def _keep_only(self, changed: Sequence[StudyToSettle]) -> None:
         self.memory.keep_only(changed)
@@ -128,7 +146,7 @@ class Asker:
         age = now - study.last_received_at
         return asked is None or now - asked >= self.apart * max(1.0, age / SOON)
 
-    def _ask_about(self, due: list[StudyToSettle], now: datetime) -> None:
+    def _ask_about(self, due: list[StudyToSettle], clock: DatabaseTime) -> None:
         if not due or not self.pause.is_over:
             return
         # Who was never asked about comes first, so that one study on which a PACS
@@ -136,7 +154,7 @@ class Asker:
         due.sort(key=lambda it: self._asked.get(it, it.last_received_at))
         try:
             with self.ask() as query:
-                self._ask_one_by_one(query, due[:MOST_AT_ONCE], now)
+                self._ask_one_by_one(query, due[:MOST_AT_ONCE], clock)
         except QueryFailed as error:
             seconds = self.pause.failed()
             log.warning(
@@ -150,14 +168,13 @@ class Asker:
             self.pause.succeeded()
 
     def _ask_one_by_one(
-        self, query: OpenQuery, due: Sequence[StudyToSettle], now: datetime
+        self, query: OpenQuery, due: Sequence[StudyToSettle], clock: DatabaseTime
     ) -> None:
-        began = time.monotonic()
         for study in due:
-            passed = time.monotonic() - began
-            if passed > TICK_SECONDS:
+            if clock.passed.total_seconds() > TICK_SECONDS:
                 return
-            at = self._asked[study] = now + timedelta(seconds=passed)
+            # Read anew: two answers must lie apart, however long the others took.
+            at = self._asked[study] = clock.now
             try:
                 counts = query.series_counts(study.study_instance_uid)
             except QueryFailed as error:

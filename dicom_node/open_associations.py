@@ -8,6 +8,7 @@ because the database is away, is written by the next beat.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -32,12 +33,17 @@ class OpenAssociations:
     """The associations of this process that may bring images."""
 
     database: Database
-    _receiver: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _token: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _open: dict[Association, tuple[str, str]] = field(default_factory=dict, init=False)
     """By association: its id in the database, and the peer's address and port."""
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
     """A beat must not write down again what is being closed this moment."""
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
+
+    @property
+    def receiver(self) -> str:
+        """Who we are among all receivers; a forked process is another one."""
+        return f"{self._token}:{os.getpid()}"
 
     def handlers(self) -> list[evt.EventHandlerType]:
         """Return what pynetdicom is to call."""
@@ -74,7 +80,7 @@ class OpenAssociations:
     def _write_beat(self) -> None:
         try:
             with self.database.sessions.begin() as session:
-                associations.beat(session, self._receiver, dict(self._open.values()))
+                associations.beat(session, self.receiver, dict(self._open.values()))
         except StorageError as error:
             _say_later(error)
 
@@ -88,7 +94,7 @@ class OpenAssociations:
             id_, _ = self._open.setdefault(assoc, (uuid.uuid4().hex, peer))
             try:
                 with self.database.sessions.begin() as session:
-                    associations.opened(session, self._receiver, id_, peer)
+                    associations.opened(session, self.receiver, id_, peer)
             except StorageError as error:
                 _say_later(error)
 

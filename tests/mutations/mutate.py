@@ -5,6 +5,7 @@ Everything follows from the random source, so that a case can be repeated by its
 
 from __future__ import annotations
 
+import copy
 import random
 import struct
 from collections.abc import Callable, Mapping
@@ -94,7 +95,12 @@ def sound(rng: random.Random, study_instance_uid: str) -> Dataset:
 def mutated(rng: random.Random, ds: Dataset) -> tuple[str, bytes]:
     """Return the name of what was done to a dataset, and the file that came of it."""
     name = rng.choice(sorted(MUTATIONS))
-    return name, MUTATIONS[name](rng, ds)
+    whole = copy.deepcopy(ds)
+    try:
+        return name, MUTATIONS[name](rng, ds)
+    # What pydicom refuses to write has to be broken after writing.
+    except Exception:  # noqa: BLE001
+        return "bits flipped", _flipped(rng, whole)
 
 
 def encoded(ds: Dataset) -> bytes:
