@@ -10,17 +10,26 @@ from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydicom import Dataset
 from pynetdicom import AE
 
+from dicom_node import __main__ as command_line
 from dicom_node.asking import Asker
 from dicom_node.completeness import Settler
-from dicom_node.config import Destination
+from dicom_node.config import (
+    CompletenessSection,
+    Config,
+    DatabaseSection,
+    Destination,
+    NodeSection,
+)
 from dicom_node.demo_pacs import Orthanc, small_pacs
 from dicom_node.fetching import Fetcher
 from dicom_node.query import asking
+from dicom_node.schedule import Clock
 from dicom_node.sender import Peer
 from storage import jobs, studies
 from storage.associations import is_being_received
@@ -337,3 +346,39 @@ def written(images: list[Dataset], folder: Path) -> list[Path]:
     for ds, path in zip(images, paths, strict=True):
         ds.save_as(path, enforce_file_format=True)
     return paths
+
+
+def config_that_asks(port: int, fetch: Literal["none", "move"]) -> Config:
+    return Config(
+        NodeSection(NODE_TITLE, Path("nowhere")),
+        DatabaseSection("sqlite:///nowhere"),
+        completeness=CompletenessSection("ARCHIVE", "127.0.0.1", port, fetch),
+    )
+
+
+def test_check_config_says_which_questions_the_pacs_takes(
+    capsys: pytest.CaptureFixture[str], pacs_port: int
+) -> None:
+    with query_pacs(QueryPacs({})) as pacs:
+        takes = command_line._answers_questions(
+            config_that_asks(pacs.peer.port, "move")
+        )
+    takes_not = command_line._answers_questions(config_that_asks(pacs_port, "none"))
+
+    said = capsys.readouterr().out.splitlines()
+    assert (takes, takes_not) == (True, False)
+    assert said[:2] == ["completeness: takes C-FIND", "completeness: takes C-MOVE"]
+    assert said[2].startswith("completeness: ARCHIVE at 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("fetch", "ticks"), [("none", ["ask"]), ("move", ["ask", "fetch"])]
+)
+def test_asking_and_fetching_are_ticks_of_their_own(
+    here: Node, fetch: Literal["none", "move"], ticks: list[str], pacs_port: int
+) -> None:
+    clock, config = Clock(), config_that_asks(pacs_port, fetch)
+
+    command_line._ask_while_waiting(config, clock, here.database, here.settler)
+
+    assert sorted(job.id for job in clock._scheduler.get_jobs()) == ticks

@@ -12,20 +12,15 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
-from unittest import mock
 
-from tests.mutations.case import PATIENCE_SECONDS, Outcome, bench, quietly
+from tests.mutations.case import PATIENCE_SECONDS, Outcome
+from tests.mutations.child import serve
 
-MAX_BYTES = 16 << 30
-"""Address space of the child; loading the network's libraries takes half of it."""
 CASES_PER_CHILD = 250
 
 
@@ -86,10 +81,11 @@ def _run_in_a_child(seed: int, numbers: Sequence[int]) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.TemporaryDirectory() as scratch:
-        child = context.Process(target=_serve, args=(theirs, seed, numbers, scratch))
+        child = context.Process(target=serve, args=(theirs, seed, numbers, scratch))
         child.start()
         theirs.close()
         outcomes: list[Outcome] = []
+        how = "the child hangs"
         try:
             # The first answer takes longer: the libraries are loaded before it.
             while len(outcomes) < len(numbers) and ours.poll(
@@ -97,38 +93,12 @@ def _run_in_a_child(seed: int, numbers: Sequence[int]) -> list[Outcome]:
             ):
                 outcomes.append(ours.recv())
         except EOFError:
-            pass
+            how = "the child died"
         if len(outcomes) < len(numbers):
-            how = "the child died" if not child.is_alive() else "the child hangs"
             outcomes.append(Outcome(numbers[len(outcomes)], "unknown", (how,)))
             child.kill()
         child.join()
     return outcomes
-
-
-def _serve(
-    pipe: Connection, seed: int, numbers: Sequence[int], scratch_name: str
-) -> None:
-    """Run cases one after the other, with a network that nobody trained."""
-    warnings.simplefilter("ignore")
-    from dicom_node.__main__ import main as lumbar_node
-    from tests.grading.tiny_bundle import tiny_bundle
-
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-    scratch = Path(scratch_name)
-    with tempfile.TemporaryDirectory() as elsewhere:
-        bundle = tiny_bundle(Path(elsewhere) / "tiny")
-
-        def grade(folder: Path, out: Path) -> str:
-            words = ["grade", str(folder), "--out", str(out), "--accept-phantom-bundle"]
-            return quietly(lambda: lumbar_node(words))
-
-        with (
-            mock.patch("grading.bundle.load_bundle", return_value=bundle),
-            bench(scratch, grade) as ready,
-        ):
-            for number in numbers:
-                pipe.send(ready.run(seed, number))
 
 
 if __name__ == "__main__":
