@@ -252,6 +252,24 @@ def test_a_pacs_that_hangs_is_given_up_and_left_alone_for_a_while(
     assert caplog.text.count("the quiet time decides") == 1
 
 
+def test_nothing_waits_for_a_pacs_that_hangs(here: Node, images: list[Dataset]) -> None:
+    receive(here, images)
+    pacs = Hanging({}, images)
+    with query_pacs(pacs):
+        asking_still = threading.Thread(
+            target=asker_of(here, pacs.peer).ask_and_settle, daemon=True
+        )
+        asking_still.start()
+        wait_until(lambda: pacs.asked == [STUDY_UID])
+
+        here.settler.settle_quiet()
+        meanwhile = revision(here), asking_still.is_alive()
+        pacs.let_go.set()
+        asking_still.join()
+
+    assert meanwhile == (1, True)
+
+
 @pytest.mark.parametrize("peer", ["down", "silent", "rejecting"])
 def test_a_pacs_that_cannot_be_reached_is_tried_once_and_left_alone_for_a_while(
     here: Node,
