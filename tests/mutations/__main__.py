@@ -15,7 +15,8 @@ import multiprocessing
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.mutations.case import PATIENCE_SECONDS, Outcome
@@ -28,19 +29,15 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the cases that are not in the log yet; return 1 where one has a complaint."""
     parsed = _parser().parse_args(words)
     done = _read_log(parsed.log)
-    wanted = list(range(parsed.first, parsed.first + parsed.cases))
+    wanted = range(parsed.first, parsed.first + parsed.cases)
     left = [number for number in wanted if number not in done]
-    found = 0
+    _say(f"{len(left)} of {len(wanted)} cases to run")
     with parsed.log.open("a", encoding="utf-8") as log:
         while left:
-            batch, left = left[:CASES_PER_CHILD], left[CASES_PER_CHILD:]
-            outcomes = _run_in_a_child(parsed.seed, batch)
-            for outcome in outcomes:
+            for outcome in _run_in_a_child(parsed.seed, left[:CASES_PER_CHILD]):
                 log.write(_line(outcome))
-                found += bool(outcome.complaints)
-            left = batch[len(outcomes) :] + left
-            log.flush()
-            _say(f"{len(wanted) - len(left)} of {len(wanted)}, {found} found")
+                log.flush()
+                left.remove(outcome.number)
     lines = _read_log(parsed.log)
     kinds = Counter(line.split("\t")[1] for line in lines.values())
     _say(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
@@ -76,7 +73,7 @@ def _line(outcome: Outcome) -> str:
     return f"{outcome.number}\t{outcome.mutation}\t{said or 'well'}\n"
 
 
-def _run_in_a_child(seed: int, numbers: Sequence[int]) -> list[Outcome]:
+def _run_in_a_child(seed: int, numbers: Sequence[int]) -> Iterator[Outcome]:
     """Run cases until one of them ends the child, which then is its outcome."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -84,21 +81,26 @@ def _run_in_a_child(seed: int, numbers: Sequence[int]) -> list[Outcome]:
         child = context.Process(target=serve, args=(theirs, seed, numbers, scratch))
         child.start()
         theirs.close()
-        outcomes: list[Outcome] = []
-        how = "the child hangs"
         try:
-            # The first answer takes longer: the libraries are loaded before it.
-            while len(outcomes) < len(numbers) and ours.poll(
-                PATIENCE_SECONDS * (2 if outcomes else 10)
-            ):
-                outcomes.append(ours.recv())
-        except EOFError:
-            how = "the child died"
-        if len(outcomes) < len(numbers):
-            outcomes.append(Outcome(numbers[len(outcomes)], "unknown", (how,)))
+            yield from _outcomes(ours, numbers)
+        finally:
             child.kill()
-        child.join()
-    return outcomes
+            child.join()
+
+
+def _outcomes(pipe: Connection, numbers: Sequence[int]) -> Iterator[Outcome]:
+    # The first answer takes longer: the libraries are loaded before it.
+    patience_seconds = PATIENCE_SECONDS * 10
+    for number in numbers:
+        try:
+            if not pipe.poll(patience_seconds):
+                yield Outcome(number, "unknown", ("the child hangs",))
+                return
+            yield pipe.recv()
+        except EOFError:
+            yield Outcome(number, "unknown", ("the child died",))
+            return
+        patience_seconds = PATIENCE_SECONDS * 2
 
 
 if __name__ == "__main__":
