@@ -153,7 +153,9 @@ def running(folder: Path, quiet_seconds: float, asked: int = 0) -> Iterator[Node
 def under_fresh_uids() -> list[Dataset]:
     """Return the public-domain study as one that no node has seen before."""
     fresh: defaultdict[str, str] = defaultdict(lambda: generate_uid(prefix=None))
-    datasets = [pydicom.dcmread(path) for path in sorted(STUDY.rglob("*.dcm"))]
+    datasets: list[Dataset] = [
+        pydicom.dcmread(path) for path in sorted(STUDY.rglob("*.dcm"))
+    ]
     for ds in datasets:
         for keyword in RENEWED:
             if keyword in ds:

@@ -92,7 +92,7 @@ class OpenQuery:
                 if to
                 else assoc.send_c_find(wanted, sop_class)
             )
-            found = []
+            found: list[Dataset] = []
             for number, (status, identifier) in enumerate(responses):
                 if status.get("Status") not in PENDING:
                     _require_success(status, peer)

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -63,7 +62,7 @@ def changed_studies(session: Session) -> list[StudyToSettle]:
     return _to_settle(session, _changed())
 
 
-def _changed() -> sa.Select[Any]:
+def _changed() -> sa.Select[str, datetime | None]:
     return (
         sa.select(StudyRow.study_instance_uid, StudyRow.last_received_at)
         .where(
@@ -75,8 +74,10 @@ def _changed() -> sa.Select[Any]:
     )
 
 
-def _to_settle(session: Session, query: sa.Select[Any]) -> list[StudyToSettle]:
-    return [StudyToSettle(uid, last) for uid, last in session.execute(query)]
+def _to_settle(
+    session: Session, query: sa.Select[str, datetime | None]
+) -> list[StudyToSettle]:
+    return [StudyToSettle(uid, last) for uid, last in session.execute(query) if last]
 
 
 def settle(

@@ -175,7 +175,7 @@ def _odd_texts(rng: random.Random, ds: Dataset) -> bytes:
         text = rng.choice(ODD_TEXTS).encode()
         text += b" " * (len(text) % 2)
         ds = pydicom.dcmread(BytesIO(content), force=True)
-        old = ds.get_item(keyword) if keyword in ds else None
+        old: object = ds.get_item(keyword) if keyword in ds else None
         if isinstance(old, RawDataElement) and isinstance(old.value, bytes):
             content = _with_value(content, old.value_tell, len(old.value), text)
     return content
