@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -279,7 +279,7 @@ def test_a_pacs_that_cannot_be_reached_is_tried_once_and_left_alone_for_a_while(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     receive(here, images)
-    peers = {
+    peers: dict[str, AbstractContextManager[Peer]] = {
         "down": nullcontext(Peer("ARCHIVE", "127.0.0.1", pacs_port)),
         "silent": silent_listener(),
         "rejecting": rejecting(),
@@ -341,7 +341,7 @@ def fetcher_of(peer: Peer) -> Fetcher:
 def test_orthanc_counts_and_sends_what_is_missing(
     here: Node, orthanc: Orthanc, pacs_port: int, tmp_path: Path
 ) -> None:
-    images = [as_received(ds) for ds in mr_series(5)]
+    images: list[Dataset] = [as_received(ds) for ds in mr_series(5)]
     orthanc.fill(written(images, tmp_path))
     orthanc.know(here.peer)
     receive(here, images[:4])

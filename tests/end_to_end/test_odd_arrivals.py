@@ -158,7 +158,9 @@ def test_two_studies_in_one_association_are_two_reports_of_two_patients(
 
 
 def of_another_patient(images: Sequence[Dataset]) -> list[Dataset]:
-    others = [as_received(ds) for ds in mr_series(len(images), "2.25.4712")]
+    others: list[Dataset] = [
+        as_received(ds) for ds in mr_series(len(images), "2.25.4712")
+    ]
     for ds in others:
         ds.StudyInstanceUID, ds.PatientID = "2.25.4711", "P0002"
         ds.PatientName = "Other^Person"
