@@ -56,6 +56,7 @@ def uids(images: Sequence[Dataset]) -> list[str]:
 def test_a_study_that_is_sent_ten_times_is_graded_once(
     here: Node, pacs: SmallPacs, images: list[Dataset]
 ) -> None:
+    del images[3:]
     for time in range(10):
         assert send(here.peer, images) == [0x0000] * len(images)
         if time in (0, 5):

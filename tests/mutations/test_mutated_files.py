@@ -24,7 +24,7 @@ from tests.fakes import SameEverywhere
 from tests.mutations.case import bench, quietly
 from tests.mutations.mutate import MUTATIONS, encoded, mutated, sound
 
-CASES = 12
+CASES = 8
 SEED = 20
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
