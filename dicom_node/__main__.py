@@ -32,6 +32,7 @@ from storage.errors import NotOurs, SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
     from dicom_node.audit.trail import Trail
+    from dicom_node.completeness import Settler
     from dicom_node.housekeeping import Housekeeper
     from dicom_node.listening.limits import Limits
     from dicom_node.report.context import Installation
@@ -155,6 +156,7 @@ def _receive(arguments: argparse.Namespace) -> int:
     from dicom_node import receiver, service, tls
     from dicom_node.admission import AllowList
     from dicom_node.housekeeping import log_room
+    from dicom_node.open_associations import OpenAssociations
     from storage.files import Files
     from storage.intake import Intake
     from storage.space import SpaceGate
@@ -175,15 +177,22 @@ def _receive(arguments: argparse.Namespace) -> int:
             SpaceGate(config.watched_folders, config.disk.watermarks, log_room),
             trail,
         )
+        watch = OpenAssociations(database)
         try:
             server = receiver.start(
-                store, config.node.host, config.node.port, _limits(config), secured
+                store,
+                config.node.host,
+                config.node.port,
+                _limits(config),
+                secured,
+                watch.handlers(),
             )
         except OSError as error:
             raise NodeError(
                 f"cannot listen on {where}: {error.strerror or error}; "
                 "end whatever listens there, or set another node.port"
             ) from error
+        watch.start()
         try:
             how = " with TLS" if secured else ""
             service.run_until(
@@ -193,6 +202,7 @@ def _receive(arguments: argparse.Namespace) -> int:
             )
         finally:
             receiver.stop(server)
+            watch.stop()
     database.close()
     return 0
 
@@ -247,6 +257,8 @@ def _tick(
     quiet_seconds = config.receiver.quiet_seconds
     settler = Settler(database, files, quiet_seconds, ClockWatch(quiet_seconds))
     clock.every(poll, "settle", settler.settle_quiet)
+    if config.completeness.asks:
+        _ask_while_waiting(config, clock, database, settler)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
     clock.every(poll, "grade", worker.grade_one)
     for destination in config.destinations:
@@ -286,6 +298,25 @@ def _keep_house(clock: Clock, house: Housekeeper) -> None:
     clock.every(EVERY_SECONDS, "correct times", house.pull_times_back)
 
 
+def _ask_while_waiting(
+    config: Config, clock: Clock, database: Database, settler: Settler
+) -> None:
+    """Have a PACS asked by ticks of their own, so that nothing waits for it."""
+    from dicom_node.asking import Asker
+    from dicom_node.fetching import Fetcher
+    from dicom_node.query import asking
+    from dicom_node.sender import Peer
+
+    asked, ours = config.completeness, config.node.ae_title
+    peer = Peer(asked.ae_title, asked.host, asked.port)
+    fetcher = None
+    if asked.fetch == "move":
+        fetcher = Fetcher(partial(asking, ours, peer, move=True), ours)
+        clock.every(config.worker.poll_seconds, "fetch", fetcher.fetch_wanted)
+    asker = Asker(database, settler, partial(asking, ours, peer), fetcher)
+    clock.every(config.worker.poll_seconds, "ask", asker.ask_and_settle)
+
+
 def _migrate(arguments: argparse.Namespace) -> int:
     from storage.database import migrate
 
@@ -321,6 +352,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
         except NodeError as error:
             unreachable += 1
             print(f"destination {destination.name}: {error}")
+    unreachable += not _answers_questions(config)
     return FAILED if unreachable else 0
 
 
@@ -332,6 +364,25 @@ def _certificates(section: TlsSection) -> str:
     if ends < datetime.now(UTC) + tls.RENEW_BEFORE:
         return f"a certificate ends on {ends:%Y-%m-%d}: renew it, restart both units"
     return f"all certificates are good until {ends:%Y-%m-%d}"
+
+
+def _answers_questions(config: Config) -> bool:
+    """Say whether the PACS takes the questions that the configuration has asked."""
+    from dicom_node.query import asking
+    from dicom_node.sender import Peer
+
+    asked = config.completeness
+    if not asked.asks:
+        return True
+    peer = Peer(asked.ae_title, asked.host, asked.port)
+    try:
+        for move in (False, True) if asked.fetch == "move" else (False,):
+            with asking(config.node.ae_title, peer, move=move):
+                print(f"completeness: takes {'C-MOVE' if move else 'C-FIND'}")
+    except NodeError as error:
+        print(f"completeness: {error}")
+        return False
+    return True
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,10 @@
 """Is a study's revision ready? When it has been quiet, and its input has changed.
 
-C-STORE has no end-of-study mark (PS3.4 annex B), so silence is the first sign. A
-quiet study is looked at: every series gets its verdict, and where the set of
-gradable images differs from the one last settled, a revision opens and a job with
-it. Reports and pictures that a PACS routes back are no images, so they open none.
+C-STORE has no end-of-study mark (PS3.4 annex B), so silence is the first sign; a PACS
+that counts may speak sooner (`dicom_node.asking`). A quiet study is looked at: every
+series gets its verdict, and where the set of gradable images differs from the one last
+settled, a revision opens and a job with it. Reports and pictures that a PACS routes
+back are no images, so they open none.
 """
 
 from __future__ import annotations
@@ -11,15 +12,23 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pydicom
 from pydicom import Dataset
 
 from dicom_node.clockwatch import ClockWatch
+from dicom_node.evidence import HeldSeries, Memory, what_seems_missing
 from dicom_node.logs import Action, about, where
 from grading.grades import SeriesVerdict
-from grading.series import SeriesHeaders, gradable_images, group_series, judge
+from grading.levels.gaps import evenly_spaced, gaps
+from grading.series import (
+    MIN_SLICES,
+    SeriesHeaders,
+    gradable_images,
+    group_series,
+    judge,
+)
 from storage import instances, jobs, studies
 from storage.database import Database, database_now
 from storage.errors import DatabaseUnreachable
@@ -46,6 +55,15 @@ class NotYet:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A study's images, judged as they are now."""
+
+    verdicts: tuple[SeriesVerdict, ...]
+    held: tuple[HeldSeries, ...]
+    input_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settler:
     """Looks at quiet studies."""
 
@@ -54,6 +72,8 @@ class Settler:
     quiet_seconds: float
     watch: ClockWatch | None = None
     """Whether silence by the database's clock can be trusted."""
+    memory: Memory = field(default_factory=Memory)
+    """What a PACS counts, where one is asked."""
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
@@ -62,18 +82,20 @@ class Settler:
                 return 0
             quiet = studies.quiet_studies(session, self.quiet_seconds)
         for study in quiet:
-            try:
-                self.settle(study)
-            except DatabaseUnreachable:
-                raise  # nothing is wrong with the study; the next tick looks again
-            # Headers are bytes from the wire: one study that cannot be judged waits
-            # for a person and never blocks the next.
-            except Exception as error:  # noqa: BLE001
-                reason = (
-                    f"it cannot be judged: {type(error).__name__} at {where(error)}"
-                )
-                self._hold(study.study_instance_uid, reason, whoever_accepted=True)
+            self.settle_or_hold(study)
         return len(quiet)
+
+    def settle_or_hold(self, study: StudyToSettle) -> None:
+        """Settle a study; one that cannot be judged is held for a person."""
+        try:
+            self.settle(study)
+        except DatabaseUnreachable:
+            raise  # nothing is wrong with the study; the next tick looks again
+        # Headers are bytes from the wire: one study that cannot be judged waits for a
+        # person and never blocks the next.
+        except Exception as error:  # noqa: BLE001
+            reason = f"it cannot be judged: {type(error).__name__} at {where(error)}"
+            self._hold(study.study_instance_uid, reason, whoever_accepted=True)
 
     def settle(self, study: StudyToSettle) -> Ready | NotYet:
         """Judge the study's series, and open a revision if its input has changed."""
@@ -86,24 +108,49 @@ class Settler:
             return held
         if removed := sum(instance.removed for instance in _to_judge(found)):
             return self._incomplete(uid, removed)
-        series = group_series(self._header(instance) for instance in _to_judge(found))
-        verdicts = [judge(headers) for headers in series]
-        digest = input_digest(images, series, verdicts)
+        seen = self._judged(found)
+        missing = what_seems_missing(seen.held, self.memory.counts(study))
         with self.database.sessions.begin() as session:
-            studies.save_verdicts(session, uid, verdicts)
-            revision = studies.settle(session, uid, study.last_received_at, digest)
+            studies.save_verdicts(session, uid, seen.verdicts)
+            revision = studies.settle(
+                session, uid, study.last_received_at, seen.input_digest, missing
+            )
             if revision is not None:
-                jobs.add(session, uid, revision, digest)
+                jobs.add(session, uid, revision, seen.input_digest)
         if revision is None:
             return NotYet("the gradable images are those already settled")
         log.info(
             "revision %d opened: %d of %d series to grade",
             revision,
-            sum(verdict.graded for verdict in verdicts),
-            len(verdicts),
+            sum(verdict.graded for verdict in seen.verdicts),
+            len(seen.verdicts),
             extra=about(Action.REVISION_OPENED, uid),
         )
         return Ready(revision)
+
+    def look(self, study_instance_uid: str) -> Look:
+        """Judge what there is of a study now, and decide nothing.
+
+        Raises
+        ------
+        StudyUnknown
+            Nothing of this study was ever received.
+        Exception
+            A header cannot be read; `settle` then holds the study.
+        """
+        with self.database.reading.begin() as session:
+            found = instances.study_instances(session, study_instance_uid)
+        return self._judged(found)
+
+    def _judged(self, found: Sequence[InstanceFile]) -> Look:
+        images = [instance for instance in found if instance.role is Role.IMAGE]
+        series = group_series(self._header(instance) for instance in _to_judge(found))
+        verdicts = tuple(judge(headers) for headers in series)
+        held = tuple(
+            _held_series(headers, verdict, found)
+            for headers, verdict in zip(series, verdicts, strict=True)
+        )
+        return Look(verdicts, held, input_digest(images, series, verdicts))
 
     def _held(self, uid: str, patients: int) -> NotYet | None:
         """Hold a study of several patients, unless a person has accepted them."""
@@ -138,6 +185,30 @@ class Settler:
     def _header(self, instance: InstanceFile) -> Dataset:
         path = self.files.path(instance.file.root, instance.file.key)
         return pydicom.dcmread(path, stop_before_pixels=True)
+
+
+def _held_series(
+    headers: SeriesHeaders, verdict: SeriesVerdict, found: Sequence[InstanceFile]
+) -> HeldSeries:
+    uid = headers.series_instance_uid
+    used = verdict.graded or verdict.for_levels
+    images = gradable_images(headers) if used else []
+    return HeldSeries(
+        series_instance_uid=uid,
+        description=headers.description,
+        # Of any kind: a PACS counts instances, not images.
+        instances=sum(instance.series_instance_uid == uid for instance in found),
+        graded=verdict.graded,
+        for_levels=verdict.for_levels,
+        too_few=not used and len(headers.images) < MIN_SLICES,
+        gaps=tuple(
+            f"Images seem to be missing: {gap.slices} would fit between two slices of "
+            f"series '{headers.description}' that lie {gap.gap_mm:.1f} mm apart, the "
+            f"others lie {gap.spacing_mm:.1f} mm apart."
+            for gap in gaps(images)
+        ),
+        even=evenly_spaced(images),
+    )
 
 
 def _to_judge(found: Sequence[InstanceFile]) -> list[InstanceFile]:

@@ -66,6 +66,22 @@ class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accept_clients_without_certificate: bool = False
 
 
+class CompletenessSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[completeness]``: the PACS that is asked whether a study is complete."""
+
+    ae_title: str = ""
+    """Empty, as the other two: nobody is asked, the quiet time decides alone."""
+    host: str = ""
+    port: int = 0
+    fetch: Literal["none", "move"] = "none"
+    """Whether the PACS is told to send what is missing, by C-MOVE to ourselves."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is somebody to ask."""
+        return bool(self.ae_title)
+
+
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[model]``: which bundle grades, on what, and whether a phantom's may."""
 
@@ -146,6 +162,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: DatabaseSection
     receiver: ReceiverSection = ReceiverSection()
     tls: TlsSection | None = None
+    completeness: CompletenessSection = CompletenessSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     report: ReportSection = ReportSection()
@@ -233,6 +250,7 @@ def _problems(config: Config) -> list[str]:
         *_disk_problems(config),
         *_audit_problems(config),
         *_destination_problems(config),
+        *_completeness_problems(config),
     ]
 
 
@@ -246,6 +264,8 @@ def _title_problems(config: Config) -> list[str]:
         (f"destinations[{i}].ae_title", destination.ae_title)
         for i, destination in enumerate(config.destinations)
     ]
+    if config.completeness.asks:
+        titles.append(("completeness.ae_title", config.completeness.ae_title))
     return [
         f"{key}: {title!r} is no AE title; it must be 1 to 16 printable ASCII "
         "characters without backslash and without blanks at its ends"
@@ -428,3 +448,17 @@ def _destination_problems(config: Config) -> list[str]:
         if destination.tls and config.tls is None
     ]
     return problems
+
+
+def _completeness_problems(config: Config) -> list[str]:
+    section = config.completeness
+    if section.asks:
+        problems = [] if section.host.strip() else ["completeness.host: must be set"]
+        if not 1 <= section.port <= 65535:
+            cure = "it must be 1 to 65535"
+            problems.append(f"completeness.port: {section.port} is no port; {cure}")
+        return problems
+    if section != CompletenessSection():
+        cure = "name the PACS that is asked, or leave the whole section out"
+        return [f"completeness.ae_title: missing; {cure}"]
+    return []

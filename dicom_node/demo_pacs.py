@@ -98,10 +98,14 @@ class Orthanc:
         for path in files:
             self._post("/instances", path.read_bytes())
 
-    def route(self, node: Peer) -> None:
-        """Send every study to the node, over one association."""
+    def know(self, node: Peer) -> None:
+        """Know the node as somebody to send to."""
         modality = [node.ae_title, node.host, node.port]
         self._request("PUT", "/modalities/node", json.dumps(modality).encode())
+
+    def route(self, node: Peer) -> None:
+        """Send every study to the node, over one association."""
+        self.know(node)
         studies = json.dumps({"Resources": self.get("/studies"), "Synchronous": True})
         self._post("/modalities/node/store", studies.encode())
 
@@ -170,6 +174,8 @@ def _settings(
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowMove": True,
         "UnknownSopClassAccepted": True,
         "DicomModalities": {},
         "ConcurrentJobs": 1,

@@ -15,7 +15,6 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.pixels.utils import pixel_array
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.uid import (
@@ -25,6 +24,8 @@ from pydicom.uid import (
     JPEGExtended12Bit,
     JPEGLSNearLossless,
 )
+
+from grading.decoding import Undecodable, decoded
 
 PATIENT_ATTRIBUTES = (
     "PatientID",
@@ -112,10 +113,10 @@ def _pixel_bytes(ds: Dataset) -> Iterator[bytes]:
         yield encoded
         return
     try:
-        pixels = pixel_array(ds, raw=True)
-    # Third-party decoders, bytes from the wire: undecodable pixels are compared as
-    # they came, and say themselves why they cannot be graded, later.
-    except Exception:  # noqa: BLE001
+        pixels = decoded(ds, raw=True)
+    # Undecodable pixels are compared as they came, and say themselves why they cannot
+    # be graded, later.
+    except Undecodable:
         yield encoded
         return
     little_endian = pixels.dtype.newbyteorder("<")

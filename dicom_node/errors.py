@@ -5,6 +5,7 @@
     NodeError
     |-- ConfigError         config.toml is wrong; names file, key and cure
     |-- InputError          files given by a person are unfit; names them
+    |-- QueryFailed         a PACS did not answer a question; nobody waits for it
     `-- SendError
         |-- PeerUnreachable  tried again, for as long as it takes
         `-- SendRefused      carries the status; see `ContextRefused`
@@ -22,6 +23,10 @@ class ConfigError(NodeError):
 
 class InputError(NodeError):
     """What a person named on the command line cannot be used."""
+
+
+class QueryFailed(NodeError):
+    """A PACS was asked and gave no usable answer; it is asked again later."""
 
 
 class SendError(NodeError):

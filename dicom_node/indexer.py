@@ -14,6 +14,7 @@ import signal
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from io import BytesIO
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -68,20 +69,23 @@ def read_header(path: Path) -> InstanceHeader:
     ------
     Unreadable
         It is no DICOM, is damaged, or lacks one of the three UIDs that place it.
+    OSError
+        The disk failed, not the file.
     """
     try:
-        ds = pydicom.dcmread(path)
-        header = _header(ds)
-    except Unreadable:
-        raise
-    except InvalidDicomError as error:
-        raise Unreadable("not a DICOM file") from error
+        # Read apart from parsing: an OSError from here is the disk's fault, and the
+        # receipt waits. Parsers and decoders raise it too, and then it is the file's.
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise Unreadable("the file is no longer there") from error
+    except MemoryError as error:
+        raise Unreadable("reading it takes too much memory") from error
+    try:
+        header = _header(pydicom.dcmread(BytesIO(content)))
+    except InvalidDicomError as error:
+        raise Unreadable("not a DICOM file") from error
     except EOFError as error:
         raise Unreadable("damaged: it ends too early") from error
-    except OSError:
-        raise  # the disk's fault; the receipt waits
     except RecursionError as error:
         raise Unreadable("sequences are nested too deep to be read") from error
     except MemoryError as error:

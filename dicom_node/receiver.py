@@ -11,6 +11,7 @@ import logging
 import ssl
 import struct
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -176,8 +177,11 @@ def start(
     port: int,
     limits: Limits = DEFAULT_LIMITS,
     tls: ssl.SSLContext | None = None,
+    further: Sequence[evt.EventHandlerType] = (),
 ) -> Server:
     """Listen, and return the running server; port 0 takes a free one.
+
+    ``further`` handlers only watch.
 
     Raises
     ------
@@ -207,6 +211,7 @@ def start(
         handlers=[
             (evt.EVT_C_STORE, receiver.on_store),
             (evt.EVT_C_ECHO, _on_echo),
+            *further,
         ],
     )
     server.start()

@@ -100,9 +100,14 @@ def outcome(status: int, peer: Peer) -> int:
 
 @contextmanager
 def association(
-    calling_ae_title: str, peer: Peer, sop_class_uids: Iterable[str]
+    calling_ae_title: str,
+    peer: Peer,
+    sop_class_uids: Iterable[str],
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> Iterator[OpenAssociation]:
     """Open an association that proposes these SOP classes, and release it.
+
+    A peer that is silent for ``answer_seconds`` is given up.
 
     Raises
     ------
@@ -115,9 +120,9 @@ def association(
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = CONNECT_SECONDS
-    ae.acse_timeout = CONNECT_SECONDS
-    ae.dimse_timeout = ANSWER_SECONDS
-    ae.network_timeout = ANSWER_SECONDS
+    ae.acse_timeout = min(CONNECT_SECONDS, answer_seconds)
+    ae.dimse_timeout = answer_seconds
+    ae.network_timeout = answer_seconds
     for uid in sorted(set(sop_class_uids)):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     assoc = ae.associate(

@@ -51,6 +51,13 @@ def text(seen: Overview, disk: Disk | None = None) -> str:
         f"{error.sentence}"
         for error in seen.errors
     ]
+    if seen.incomplete:
+        lines += ["", "seemed incomplete when looked at"]
+    lines += [
+        f"  {study.at:%Y-%m-%d %H:%M:%S} UTC  {study.study_instance_uid}  {sentence}"
+        for study in seen.incomplete
+        for sentence in study.sentences
+    ]
     found = complaints(seen, disk)
     lines += ["", "a person must act:" if found else "nothing for a person to do"]
     lines += [f"  {complaint}" for complaint in found]

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -34,7 +34,7 @@ from dicom_node.requested import addressee, wanted
 from dicom_node.sender import OpenAssociation, association
 from grading.errors import NotGradable
 from grading.grades import SliceKey, StudyGrades
-from storage import instances, jobs, outbox, results
+from storage import instances, jobs, outbox, results, studies
 from storage.database import Database
 from storage.errors import DatabaseUnreachable, LeaseLost
 from storage.files import Files
@@ -162,7 +162,7 @@ class Worker:
 
     def _grade(self, lease: Lease) -> None:
         datasets = self._datasets(lease.study_instance_uid)
-        grades = self.grader.grade(datasets)
+        grades = self._with_what_seems_missing(lease, self.grader.grade(datasets))
         produced = self._produce(lease, datasets, grades)
         with self.database.sessions.begin() as session:  # all of it, or nothing
             result = results.save(session, lease, grades)
@@ -182,6 +182,14 @@ class Worker:
         )
         made = Counter(it.sop_class_uid for it in produced if it.rank == 0)
         self.trail.graded(lease.study_instance_uid, made)
+
+    def _with_what_seems_missing(
+        self, lease: Lease, grades: StudyGrades
+    ) -> StudyGrades:
+        """Say in the report what seemed to be missing when the revision opened."""
+        with self.database.reading.begin() as session:
+            sentences = studies.seems_missing(session, lease.study_instance_uid)
+        return replace(grades, notes=(*grades.notes, *sentences))
 
     def _datasets(self, study: str) -> list[Dataset]:
         """Read the study's present instances; pixels are decoded only where graded."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels.utils import pixel_array
 
+from grading.decoding import Undecodable, decoded
 from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, SliceKey, Weighting
 from grading.headers import ImageHeader, image_headers
@@ -170,10 +170,8 @@ def decode(ds: Dataset, frame: int = 1) -> NDArray[np.float32]:
     """
     uid = ds.get("SOPInstanceUID", "")
     try:
-        pixels = pixel_array(ds, index=frame - 1)
-    # Decoders are third-party code fed with bytes from the wire: whatever they
-    # raise, this image cannot be read and the others can.
-    except Exception as error:
+        pixels = decoded(ds, index=frame - 1)
+    except Undecodable as error:
         raise NotGradable(f"image {uid} cannot be decoded: {error}") from error
     if pixels.ndim != len(("rows", "columns")):
         raise NotGradable(f"image {uid} is not a grey-scale image")

@@ -153,6 +153,7 @@ KEYS = {
         "inbound",
         "accept_clients_without_certificate",
     ),
+    "completeness": ("ae_title", "host", "port", "fetch"),
     "report": ("language", "phrases"),
     "destinations": (
         "name",
@@ -171,6 +172,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "node": config.NodeSection,
     "receiver": config.ReceiverSection,
     "tls": config.TlsSection,
+    "completeness": config.CompletenessSection,
     "report": config.ReportSection,
     "destinations": config.Destination,
 }
@@ -191,7 +193,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value) or "nothing"
-    return "nothing" if value in (None, "") else f"`{value}`"
+    return "nothing" if value in (None, "", 0) else f"`{value}`"
 
 
 def character_sets() -> str:

@@ -96,6 +96,15 @@ class LastError:
 
 
 @dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A study of which something seemed to be missing when it was looked at."""
+
+    at: datetime
+    study_instance_uid: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The state of the node at one moment."""
 
@@ -112,6 +121,8 @@ class Overview:
     """The latest first."""
     sent: tuple[SentAs, ...] = ()
     """By destination, kind and SOP class: who took a fall-back, and which."""
+    incomplete: tuple[Incomplete, ...] = ()
+    """The latest first, at most twenty."""
 
 
 def overview(session: Session) -> Overview:
@@ -127,6 +138,7 @@ def overview(session: Session) -> Overview:
         errors=_errors(session),
         alarms=tuple(open_alarms(session)),
         sent=_sent(session),
+        incomplete=_incomplete(session),
     )
 
 
@@ -188,6 +200,23 @@ def _sent(session: Session) -> tuple[SentAs, ...]:
         .order_by(*by)
     )
     return tuple(SentAs(*row) for row in session.execute(query))
+
+
+def _incomplete(session: Session) -> tuple[Incomplete, ...]:
+    query = (
+        sa.select(StudyRow)
+        .where(StudyRow.seems_missing.is_not(None))
+        .order_by(StudyRow.settled_as_of.desc(), StudyRow.study_instance_uid)
+        .limit(LAST_ERRORS)
+    )
+    return tuple(
+        Incomplete(
+            row.settled_as_of or row.created_at,
+            row.study_instance_uid,
+            tuple((row.seems_missing or "").splitlines()),
+        )
+        for row in session.scalars(query)
+    )
 
 
 def _oldest(session: Session, now: datetime) -> OldestWaiting:

@@ -53,6 +53,15 @@ def unindexed_receipts(session: Session, limit: int) -> list[Receipt]:
     return [_receipt(row) for row in session.scalars(query)]
 
 
+def oldest_waiting(session: Session) -> datetime | None:
+    """Return when the oldest receipt that waits for the indexer was recorded."""
+    return session.scalar(
+        sa.select(sa.func.min(ReceiptRow.recorded_at)).where(
+            ReceiptRow.state == ReceiptState.RECEIVED
+        )
+    )
+
+
 def quarantine(session: Session, receipt_id: str, reason: str) -> None:
     """Set aside a receipt that cannot be read; its file stays where it is.
 

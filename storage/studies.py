@@ -14,8 +14,9 @@ from grading.grades import SeriesVerdict
 from storage import alarms
 from storage.database import database_now
 from storage.errors import StorageError, StudyHeld, StudyUnknown
-from storage.states import AlarmKind, ReceiptState
-from storage.tables import InstanceRow, ReceiptRow, SeriesRow, StudyRow, VersionRow
+from storage.receipts import oldest_waiting
+from storage.states import AlarmKind
+from storage.tables import InstanceRow, SeriesRow, StudyRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +48,35 @@ def quiet_studies(session: Session, quiet_seconds: float) -> list[StudyToSettle]
     quiet: an indexer that lags makes studies late, never incomplete.
     """
     silence = timedelta(seconds=quiet_seconds)
-    query = (
+    query = _changed().where(
+        StudyRow.last_received_at <= database_now(session) - silence
+    )
+    waiting = oldest_waiting(session)
+    if waiting is not None:
+        query = query.where(StudyRow.last_received_at < waiting - silence)
+    return _to_settle(session, query)
+
+
+def changed_studies(session: Session) -> list[StudyToSettle]:
+    """Return the studies that will be looked at once they are quiet."""
+    return _to_settle(session, _changed())
+
+
+def _changed() -> sa.Select[str, datetime | None]:
+    return (
         sa.select(StudyRow.study_instance_uid, StudyRow.last_received_at)
         .where(
-            StudyRow.last_received_at <= database_now(session) - silence,
+            StudyRow.last_received_at.is_not(None),
             StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at),
             StudyRow.held_since.is_(None),
         )
         .order_by(StudyRow.last_received_at, StudyRow.study_instance_uid)
     )
-    waiting = session.scalar(
-        sa.select(sa.func.min(ReceiptRow.recorded_at)).where(
-            ReceiptRow.state == ReceiptState.RECEIVED
-        )
-    )
-    if waiting is not None:
-        query = query.where(StudyRow.last_received_at < waiting - silence)
+
+
+def _to_settle(
+    session: Session, query: sa.Select[str, datetime | None]
+) -> list[StudyToSettle]:
     return [StudyToSettle(uid, last) for uid, last in session.execute(query) if last]
 
 
@@ -71,8 +85,11 @@ def settle(
     study_instance_uid: str,
     last_received_at: datetime,
     input_digest: str,
+    seems_missing: Sequence[str] = (),
 ) -> int | None:
     """Mark a study as looked at, and return the revision that this opens, if any.
+
+    ``seems_missing`` are sentences for the report and for `incomplete_studies`.
 
     Nothing is marked, and None returned, where the study has changed since
     ``last_received_at`` or is held: it will be quiet again. None is returned as
@@ -87,11 +104,20 @@ def settle(
     if study.last_received_at != last_received_at or study.held_since:
         return None
     study.settled_as_of = last_received_at
+    study.seems_missing = "\n".join(seems_missing) or None
     if study.input_digest == input_digest:
         return None
     study.input_digest = input_digest
     study.revision += 1
     return study.revision
+
+
+def seems_missing(session: Session, study_instance_uid: str) -> list[str]:
+    """Return what seemed to be missing when the study was last looked at."""
+    query = sa.select(StudyRow.seems_missing).where(
+        StudyRow.study_instance_uid == study_instance_uid
+    )
+    return (session.scalar(query) or "").splitlines()
 
 
 def force_revision(session: Session, study_instance_uid: str) -> int:

@@ -93,6 +93,8 @@ class StudyRow(Base):
     """The patient digests that a person accepted together, as one digest."""
     files_removed_at: Mapped[datetime | None]
     """When the last of its received files were condemned; None while it has any."""
+    seems_missing: Mapped[str | None]
+    """Sentences, one a line, about the state at ``settled_as_of``; None where whole."""
 
 
 class SeriesRow(VerdictColumns, Base):
@@ -158,6 +160,20 @@ class ReceiptRow(FileColumns, Base):
     instance_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey(InstanceRow.id), index=True
     )
+
+
+class OpenAssociationRow(Base):
+    """One association over which images may come, open as of ``seen_at``."""
+
+    __tablename__ = "open_associations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    receiver: Mapped[str]
+    """Made up by each receiving process when it starts."""
+    association: Mapped[str]
+    """As in ``ReceiptRow.association``."""
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class VersionRow(Base):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dicom_node import implementation, receiver, sender, worker
+from dicom_node import asking, implementation, query, receiver, sender, worker
 from dicom_node.listening import limits
 from dicom_node.report.codes import private_concepts
 from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
@@ -76,6 +76,11 @@ def test_every_status_that_the_code_names_is_stated(
         f"before an association is aborted | {limits.Limits().idle_seconds:.0f} s",
         f"Connection and association time-out | {sender.CONNECT_SECONDS:.0f} s",
         f"DIMSE time-out | {sender.ANSWER_SECONDS:.0f} s",
+        f"Silence before a peer is given up | {query.ANSWER_SECONDS:.0f} s",
+        f"all of one C-MOVE | {query.FIND_SECONDS:.0f} s; {query.MOVE_SECONDS:.0f} s",
+        f"asked about on one association | at most {asking.MOST_AT_ONCE}, at most",
+        f"`{query.FIND}`",
+        f"`{query.MOVE}`",
         f"Objects on one association | at most {worker.OBJECTS_PER_ASSOCIATION} |",
         implementation.IMPLEMENTATION_CLASS_UID,
         f"`{implementation.IMPLEMENTATION_VERSION_NAME}`",

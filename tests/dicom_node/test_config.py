@@ -55,6 +55,7 @@ def test_the_example_shows_every_key() -> None:
         config.node,
         config.database,
         config.receiver,
+        config.completeness,
         config.model,
         config.worker,
         config.report,
@@ -79,6 +80,8 @@ def test_what_is_left_out_has_the_value_the_example_shows(tmp_path: Path) -> Non
 
     assert smallest.receiver == example.receiver
     assert smallest.worker == example.worker
+    assert smallest.completeness == example.completeness
+    assert not smallest.completeness.asks
     assert smallest.model == example.model
     assert smallest.report == example.report
     assert smallest.disk == example.disk
@@ -145,6 +148,32 @@ def test_an_sqlite_databases_disk_is_watched_too(tmp_path: Path) -> None:
     watched = loaded(tmp_path, text + further).watched_folders
 
     assert watched == (Path("here"), Path("/elsewhere"), tmp_path)
+
+
+ASKED = '[completeness]\nae_title = "PACS"\nhost = "h"\nport = 104\n'
+
+
+def test_a_pacs_to_ask_is_named_in_full(tmp_path: Path) -> None:
+    assert loaded(tmp_path, SMALLEST + ASKED).completeness.asks
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "expected"),
+    [
+        ('ae_title = "PACS"', "", "completeness.ae_title: missing; name the PACS"),
+        ('"PACS"', '"A\\\\B"', "completeness.ae_title: 'A\\\\B' is no AE title"),
+        ('host = "h"', "", "completeness.host: must be set"),
+        ("port = 104", "", "completeness.port: 0 is no port; it must be 1 to 65535"),
+        ("port = 104", 'port = 104\nfetch = "get"', "completeness.fetch: Invalid"),
+        (ASKED, '[completeness]\nfetch = "move"\n', "completeness.ae_title: missing"),
+    ],
+)
+def test_a_pacs_to_ask_that_is_named_in_part_is_refused(
+    tmp_path: Path, changed: str, to: str, expected: str
+) -> None:
+    found = complaint(tmp_path, SMALLEST + ASKED.replace(changed, to))
+
+    assert found.startswith(expected)
 
 
 @pytest.mark.parametrize("title", ["", " NODE", "NODE ", "A" * 17, "A\\\\B", "KLÄR"])

@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 
-from dicom_node.indexer import Reader, Unreadable
+from dicom_node.indexer import Reader, Unreadable, read_header
 from storage.states import Role
 
 HITACHI = Path(__file__).parents[1] / "data" / "hitachi"
@@ -74,3 +75,20 @@ def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, image: Path) -> 
 def test_a_file_that_is_gone_says_so(reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="no longer there"):
         reader.read(tmp_path / "gone.dcm")
+
+
+def test_an_error_of_the_system_that_a_decoder_raises_is_the_files_fault(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Dataset) -> str:
+        raise OSError("broken data stream when reading image file")
+
+    monkeypatch.setattr("dicom_node.indexer.content_digest", broken)
+
+    with pytest.raises(Unreadable, match="damaged: OSError while reading"):
+        read_header(image)
+
+
+def test_a_disk_that_fails_is_not_the_files_fault(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        read_header(tmp_path)  # as good as a sector that cannot be read

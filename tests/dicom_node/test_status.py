@@ -21,6 +21,7 @@ from dicom_node.status import (
 from storage.alarms import Alarm, AlarmKind
 from storage.overview import (
     Deliveries,
+    Incomplete,
     Jobs,
     LastError,
     OldestWaiting,
@@ -159,3 +160,16 @@ def test_the_sop_class_that_a_destination_took_is_told_by_name() -> None:
     [picture, report] = as_json(FELL_BACK)["sent"]
     assert picture["sop_class"] == "Secondary Capture Image Storage"
     assert report["kind"] == "structured_report"
+
+
+def test_a_study_that_seemed_incomplete_is_listed_and_needs_nobody() -> None:
+    study = Incomplete(NOON, "2.25.1", ("the PACS counts 5", "1 would fit"))
+    seen = replace(QUIET, incomplete=(study,))
+
+    lines = text(seen).splitlines()
+
+    start = lines.index("seemed incomplete when looked at")
+    assert lines[start + 1].endswith("2.25.1  the PACS counts 5")
+    assert lines[start + 2].endswith("2.25.1  1 would fit")
+    assert not needs_a_person(seen)
+    assert as_json(seen)["incomplete"][0]["study_instance_uid"] == "2.25.1"

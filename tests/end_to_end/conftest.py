@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from dicom_node import demo_pacs
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import Orthanc, free_port
+from dicom_node.indexer import Reader
 from tests.end_to_end.node import Node, running_node
 from tests.fakes import SameEverywhere
 from tests.peers import refuse, require_peer
@@ -47,6 +49,31 @@ def node(database_url: str, tmp_path: Path, destination: Destination) -> Iterato
     """A node that grades without a network, on either database."""
     with running_node(
         database_url, tmp_path / "node", SameEverywhere(), (destination,)
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_reader() -> Iterator[Reader]:
+    """A reading child for all tests that do nothing to it."""
+    with closing(Reader(timeout_seconds=60)) as reader:
+        yield reader
+
+
+@pytest.fixture
+def here(
+    sqlite_database_url: str,
+    tmp_path: Path,
+    destination: Destination,
+    shared_reader: Reader,
+) -> Iterator[Node]:
+    """A node on SQLite that grades without a network."""
+    with running_node(
+        sqlite_database_url,
+        tmp_path / "node",
+        SameEverywhere(),
+        (destination,),
+        reader=shared_reader,
     ) as running:
         yield running
 

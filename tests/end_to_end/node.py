@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dicom_node.config import Destination
 from dicom_node.indexer import Indexer, Reader
 from dicom_node.listening.limits import Limits
 from dicom_node.listening.server import Server
+from dicom_node.open_associations import OpenAssociations
 from dicom_node.report.context import Installation
 from dicom_node.sender import Peer
 from dicom_node.worker import StudyGrader, Worker
@@ -68,15 +69,20 @@ def running_node(
     limits: Limits = LIMITS,
     tls: ssl.SSLContext | None = None,
     space: SpaceGate | None = None,
+    reader: Reader | None = None,
 ) -> Iterator[Node]:
-    """Run a node on a free port; studies count as quiet at once."""
+    """Run a node on a free port; studies count as quiet at once.
+
+    A ``reader`` that several tests share is not closed: starting its child takes long.
+    """
     files = Files(folder)
-    reader = Reader(timeout_seconds=30)
-    with closing(open_database(database_url)) as database, closing(reader):
+    own = nullcontext(reader) if reader else closing(Reader(timeout_seconds=30))
+    with closing(open_database(database_url)) as database, own as reading:
         store = receiver.Receiver(
             Intake(database, files), allow_list, NODE_TITLE, space
         )
-        server = receiver.start(store, "127.0.0.1", 0, limits, tls)
+        watch = OpenAssociations(database)
+        server = receiver.start(store, "127.0.0.1", 0, limits, tls, watch.handlers())
         worker = Worker(
             name="test",
             database=database,
@@ -92,7 +98,7 @@ def running_node(
                 Peer(NODE_TITLE, "127.0.0.1", server.server_address[1]),
                 database,
                 files,
-                Indexer(database, files, reader),
+                Indexer(database, files, reading),
                 Settler(database, files, quiet_seconds=0),
                 worker,
                 server,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -26,12 +26,17 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from sqlalchemy.orm import Session
 
 from dicom_node.admission import AllowList
 from dicom_node.errors import PeerUnreachable
 from dicom_node.sender import Peer, echo
+from storage.errors import StudyUnknown
 from storage.files import Root
+from storage.instances import InstanceFile, study_instances
 from storage.receipts import unindexed_receipts
+from storage.states import Role
+from storage.studies import held_studies, verdicts
 from tests.dicom_factories import as_received, mr_image, mr_series
 from tests.end_to_end.node import Node, running_node
 from tests.end_to_end.scanner import encoded_dataset, send, send_file, send_raw
@@ -138,6 +143,44 @@ def test_every_encoding_that_is_in_use_is_kept_and_used_or_has_its_reason(
     counts = quiet_node.overview().receipts
     assert counts.received == 0
     assert counts.indexed + counts.quarantined == len(files)
+    assert without_a_reason(quiet_node, files) == []
+
+
+def without_a_reason(node: Node, files: Sequence[Path]) -> list[str]:
+    """Settle all studies; return the instances that are not used and nobody says why.
+
+    A series says why in its verdict, a study of two patients in that it is held; what
+    is no scanner's image is filed as such.
+    """
+    node.settler.settle_quiet()
+    datasets = [pydicom.dcmread(path, stop_before_pixels=True) for path in files]
+    with node.database.reading.begin() as session:
+        held = {it.study_instance_uid for it in held_studies(session)}
+        studied = {str(ds.get("StudyInstanceUID", "")) for ds in datasets}
+        found = {uid: indexed(session, uid) for uid in studied - {""}}
+        said = {uid: verdicts(session, uid) for uid in found}
+    explained = {
+        verdict.series_instance_uid
+        for of_study in said.values()
+        for verdict in of_study
+        if verdict.reason
+    }
+    return [
+        f"{uid}: {instance.sop_instance_uid}"
+        for uid, members in found.items()
+        for instance in members
+        if instance.role is Role.IMAGE
+        and instance.series_instance_uid not in explained
+        and uid not in held
+    ]
+
+
+def indexed(session: Session, study_instance_uid: str) -> list[InstanceFile]:
+    """Return a study's instances; none where all of it was quarantined."""
+    try:
+        return study_instances(session, study_instance_uid)
+    except StudyUnknown:
+        return []
 
 
 ANY_TEXT = pytest.mark.filterwarnings("ignore:Invalid value for VR UI:UserWarning")

@@ -1,0 +1,1 @@
+"""Mutated DICOM files, and what the node makes of them."""
