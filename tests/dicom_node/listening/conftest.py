@@ -19,7 +19,7 @@ from tests.peers import require_peer
 
 QUICK = Limits(
     max_associations=3,
-    setup_seconds=0.3,
+    setup_seconds=1.0,
     idle_seconds=60,
     close_seconds=0.2,
 )

@@ -33,6 +33,9 @@ from tests.dicom_node.listening.raw_peer import (
     store_request,
 )
 
+PATIENT = Limits(max_associations=3, close_seconds=0.2)
+"""Where nobody is to be closed: the heartbeat of a busy machine is slow."""
+
 
 def test_a_silent_client_of_tls_keeps_nobody_out(
     start: Start, section: TlsSection, client: ssl.SSLContext
@@ -74,7 +77,7 @@ def cannot_finish(peer: RawPeer, rest: bytes) -> bool:
 
 @pytest.mark.parametrize("pdu_type", [0x01, 0x04, 0x05], ids=hex)
 def test_a_pdu_that_claims_4_gib_is_not_read(start: Start, pdu_type: int) -> None:
-    node = start()
+    node = start(PATIENT)
 
     with heartbeat(node.peer) as beat:
         taken = sent_until_closed(RawPeer(node.peer), pdu(pdu_type, b"", 0xFFFFFFFF))
@@ -117,7 +120,7 @@ def many_descriptors() -> Iterator[None]:
 def test_more_than_1024_open_descriptors_disturb_neither_receiving_nor_sending(
     start: Start,
 ) -> None:
-    node = start()
+    node = start(PATIENT)
 
     with heartbeat(node.peer) as beat:
         assert beat.answers()
@@ -141,7 +144,7 @@ def test_idle_associations_cost_nothing(start: Start) -> None:
 
 
 def test_silent_connections_take_no_association_from_others(start: Start) -> None:
-    node = start(Limits(max_associations=1, setup_seconds=0.3))
+    node = start(Limits(max_associations=1, setup_seconds=1.0))
 
     with heartbeat(node.peer) as beat, connections(node.peer, 10) as silent:
         assert beat.answers()
@@ -151,7 +154,7 @@ def test_silent_connections_take_no_association_from_others(start: Start) -> Non
 def test_a_deeply_nested_dataset_is_kept_and_the_association_goes_on(
     start: Start,
 ) -> None:
-    node = start()
+    node = start(PATIENT)
     peer = RawPeer(node.peer).associate()
 
     with heartbeat(node.peer) as beat:
@@ -168,7 +171,7 @@ def test_a_deeply_nested_dataset_is_kept_and_the_association_goes_on(
 def test_a_deeply_nested_command_set_ends_its_own_association_only(
     start: Start,
 ) -> None:
-    node = start()
+    node = start(PATIENT)
     peer = RawPeer(node.peer).associate()
 
     with heartbeat(node.peer) as beat:
@@ -206,7 +209,7 @@ def test_a_hundred_associations_at_once_all_work(start: Start) -> None:
 
 
 def test_a_connection_that_is_reset_leaves_nothing_behind(start: Start) -> None:
-    node = start()
+    node = start(PATIENT)
     peer = RawPeer(node.peer).associate()
 
     reset = struct.pack("ii", 1, 0)
