@@ -12,12 +12,13 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicom_node import config as configuration
 from dicom_node import logs
@@ -27,10 +28,13 @@ from grading.errors import BundleError, EngineError, GradingError
 from storage.errors import SchemaOutOfDate, StorageError
 
 if TYPE_CHECKING:
+    from dicom_node.orders import Ready, StudyMaker
+    from dicom_node.reading import Reader
     from dicom_node.report.context import Installation
     from grading.bundle import Bundle
     from grading.grader import Grader
     from storage.database import Database
+    from storage.files import Files
 
 DEFAULT_CONFIG = Path("/etc/lumbar-node/config.toml")
 FAILED = 1
@@ -110,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--demographics", action="store_true", help="with each patient's sex and age"
     )
+    # No help: it stands in no list of verbs.
+    verbs.add_parser("grading-process").set_defaults(run=_grading_process)
     demo = add("demo", _demo, "show the whole path on this machine")
     demo.add_argument("--study", type=Path, metavar="FOLDER")
     demo.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR")
@@ -162,46 +168,119 @@ def _receive(arguments: argparse.Namespace) -> int:
 
 def _work(arguments: argparse.Namespace) -> int:
     from dicom_node import service
-    from dicom_node.completeness import Settler
-    from dicom_node.indexer import Indexer, Reader
-    from dicom_node.requested import phrases_of
+    from dicom_node.grading_process import GradingProcess
+    from dicom_node.reading import Reader
     from dicom_node.schedule import Clock
-    from dicom_node.worker import Worker
+    from storage import commitments, workers
     from storage.files import Files
 
     config = _load(arguments)
     database, files = _open(config), Files(config.node.data_directory)
     stopping = service.stop_on_signals()
-    grader = _grader(config)
-    worker = Worker(
-        name=f"{socket.gethostname()}:{os.getpid()}",
-        database=database,
-        files=files,
-        grader=grader,
-        installation=_installation(config),
-        calling_ae_title=config.node.ae_title,
-        destinations=config.destinations,
-        lease_seconds=config.worker.lease_seconds,
-        phrases=phrases_of(config),
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    grading = GradingProcess(
+        configuration.encode(config), config.worker.study_timeout_seconds
     )
     reader = Reader(config.worker.index_timeout_seconds)
-    clock, poll = Clock(), config.worker.poll_seconds
-    clock.every(poll, "index", Indexer(database, files, reader).index_waiting)
-    settler = Settler(database, files, config.receiver.quiet_seconds)
-    clock.every(poll, "settle", settler.settle_quiet)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
-    clock.every(poll, "grade", worker.grade_one)
-    for destination in config.destinations:
-        send = partial(worker.send_due, destination)
-        clock.every(poll, f"send to {destination.name}", send)
+    with database.sessions.begin() as session:
+        asked = [it.name for it in config.destinations if it.commitment]
+        commitments.withdraw(session, asked)
+    clock = Clock()
+    for tick in _ticks(config, name, database, files, grading, reader):
+        clock.every(tick.seconds, tick.name, tick.run)
     try:
-        identity = grader.bundle.identity
-        what = f"grading with {identity.name} {identity.version} ({identity.basis})"
-        what += f", {grader.engine_words}"
+        ready = grading.start()
+        model = ready.model
+        what = f"grading with {model.name} {model.version} ({model.basis})"
+        what += f", {ready.engine}"
         service.run_clock(clock, stopping, what)
+        with suppress(StorageError), database.sessions.begin() as session:
+            workers.leave(session, name)
     finally:
+        grading.close()
         reader.close()
         database.close()
+    return 0
+
+
+class _Tick(NamedTuple):
+    """Something that the worker looks after again and again."""
+
+    seconds: float
+    name: str
+    run: Callable[[], object]
+
+
+def _ticks(
+    config: Config,
+    name: str,
+    database: Database,
+    files: Files,
+    maker: StudyMaker,
+    reader: Reader,
+) -> Iterator[_Tick]:
+    """Build what a worker does; each destination has ticks of its own."""
+    from dicom_node.committing import Committer
+    from dicom_node.completeness import Settler
+    from dicom_node.delivery import Deliverer
+    from dicom_node.indexer import Indexer
+    from dicom_node.worker import Worker
+    from storage import workers
+
+    poll = config.worker.poll_seconds
+    settler = Settler(
+        database,
+        files,
+        config.receiver.quiet_seconds,
+        frozenset(config.receiver.urgent_calling_ae_titles),
+    )
+    worker = Worker(
+        name, database, maker, config.destinations, config.worker.lease_seconds
+    )
+    deliverer = Deliverer(name, database, files, config.node.ae_title)
+    committer = Committer(name, database, config.node.ae_title)
+
+    def give_sign() -> None:
+        with database.sessions.begin() as session:
+            workers.give_sign(session, name)
+
+    yield _Tick(workers.SIGN_SECONDS, "sign of life", give_sign)
+    yield _Tick(poll, "index", Indexer(database, files, reader).index_waiting)
+    yield _Tick(poll, "settle", settler.settle_quiet)
+    yield _Tick(poll, "grade", worker.grade_one)
+    for destination in config.destinations:
+        send = partial(deliverer.send_due, destination)
+        yield _Tick(poll, f"send to {destination.name}", send)
+        if destination.commitment:
+            ask = partial(committer.ask_due, destination)
+            yield _Tick(poll, f"commitment of {destination.name}", ask)
+
+
+def _grading_process(_arguments: argparse.Namespace) -> int:
+    """Grade what a worker orders; `work` starts this, and nobody else."""
+    from dicom_node import children
+
+    link = children.parent()  # before what takes long: stopping must not kill it now
+
+    from dicom_node import making
+    from dicom_node.orders import Ready
+    from dicom_node.requested import phrases_of
+    from storage.files import Files
+
+    def set_up(encoded: bytes) -> tuple[StudyMaker, Ready]:
+        config = configuration.decode(encoded)
+        logs.configure(config.node.log_level)
+        grader = _grader(config)
+        maker = making.Maker(
+            Files(config.node.data_directory),
+            grader,
+            _installation(config),
+            phrases_of(config),
+        )
+        return maker, Ready(grader.bundle.identity, grader.engine_words)
+
+    making.serve(link, set_up)
     return 0
 
 

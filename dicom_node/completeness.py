@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import pydicom
@@ -24,6 +25,7 @@ from storage.database import Database
 from storage.errors import DatabaseUnreachable
 from storage.files import Files
 from storage.instances import InstanceFile
+from storage.jobs import Priority
 from storage.states import Role
 from storage.studies import StudyToSettle
 
@@ -51,6 +53,8 @@ class Settler:
     database: Database
     files: Files
     quiet_seconds: float
+    urgent_calling_ae_titles: frozenset[str] = frozenset()
+    """Whose studies are graded before others."""
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
@@ -75,6 +79,7 @@ class Settler:
         uid = study.study_instance_uid
         with self.database.reading.begin() as session:
             found = instances.study_instances(session, uid)
+            senders = instances.calling_ae_titles(session, uid)
         images = [instance for instance in found if instance.role is Role.IMAGE]
         patients = {image.patient_digest for image in images}
         if len(patients) > 1 and (held := self._held(uid, len(patients))):
@@ -86,7 +91,8 @@ class Settler:
             studies.save_verdicts(session, uid, verdicts)
             revision = studies.settle(session, uid, study.last_received_at, digest)
             if revision is not None:
-                jobs.add(session, uid, revision, digest)
+                priority = self._priority(senders, revision)
+                jobs.add(session, uid, revision, digest, priority=priority)
         if revision is None:
             return NotYet("the gradable images are those already settled")
         log.info(
@@ -97,6 +103,12 @@ class Settler:
             extra=about(Action.REVISION_OPENED, uid),
         )
         return Ready(revision)
+
+    def _priority(self, senders: AbstractSet[str], revision: int) -> Priority:
+        """Return what the study comes before: urgent, never graded, graded before."""
+        if self.urgent_calling_ae_titles & senders:
+            return Priority.URGENT
+        return Priority.NEW if revision == 1 else Priority.AGAIN
 
     def _held(self, uid: str, patients: int) -> NotYet | None:
         """Hold a study of several patients, unless a person has accepted them."""
