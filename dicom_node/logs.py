@@ -44,6 +44,9 @@ class Action(StrEnum):
     DELIVERY_POSTPONED = "delivery_postponed"
     DELIVERY_FELL_BACK = "delivery_fell_back"
     DELIVERY_DEAD = "delivery_dead"
+    COMMITMENT_ASKED = "commitment_asked"
+    COMMITMENT_ANSWERED = "commitment_answered"
+    COMMITMENT_REFUSED = "commitment_refused"
     TICK_FAILED = "tick_failed"
 
 

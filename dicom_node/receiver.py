@@ -21,6 +21,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
+from dicom_node import commitment
 from dicom_node.admission import AllowList
 from dicom_node.implementation import (
     IMPLEMENTATION_CLASS_UID,
@@ -197,6 +198,7 @@ def start(
         (evt.EVT_REJECTED, _on_rejected),
         (evt.EVT_C_STORE, receiver.on_store),
         (evt.EVT_C_ECHO, _on_echo),
+        *commitment.accept_reports(ae, receiver.database),
     ]
     server = ae.start_server((host, port), block=False, evt_handlers=handlers)
     if server is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,8 +27,9 @@ ANSWER_SECONDS = 60.0
 
 STORED = {0x0000, 0xB000, 0xB006, 0xB007}
 """Success, and warnings: the object was stored (PS3.4 table B.2-1)."""
-TRY_AGAIN = {0x0110, 0x0211}
-"""Processing failure and unrecognised operation: seen while a PACS restarts."""
+TRY_AGAIN = {0x0110, 0x0210, 0x0211, 0x0213}
+"""Processing failure and unrecognised operation: seen while a PACS restarts. Duplicate
+invocation and resource limitation: about the moment, and not about the object."""
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 
@@ -97,9 +99,15 @@ def outcome(status: int, peer: Peer) -> int:
 
 @contextmanager
 def association(
-    calling_ae_title: str, peer: Peer, sop_class_uids: Iterable[str]
+    calling_ae_title: str,
+    peer: Peer,
+    sop_class_uids: Iterable[str],
+    handlers: Sequence[evt.EventHandlerType] = (),
 ) -> Iterator[OpenAssociation]:
     """Open an association that proposes these SOP classes, and release it.
+
+    Whatever the peer does on it ends within the time limits above: those of
+    pynetdicom, and a socket that does not wait longer for a peer that stops reading.
 
     Raises
     ------
@@ -121,7 +129,7 @@ def association(
         peer.host,
         peer.port,
         ae_title=peer.ae_title,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _send_without_delay)],
+        evt_handlers=[(evt.EVT_CONN_OPEN, _prepare_socket), *handlers],
     )
     if not assoc.is_established:
         # pynetdicom aborts an association on which it could send nothing.
@@ -131,8 +139,20 @@ def association(
     try:
         yield OpenAssociation(assoc, peer)
     finally:
-        if assoc.is_established:
-            assoc.release()
+        _release(assoc)
+
+
+def _release(assoc: Association) -> None:
+    """Release an association, and leave one whose end pynetdicom has missed.
+
+    Its `release` waits without a limit for a thread that may have ended just then.
+    """
+    releasing = threading.Thread(target=assoc.release, daemon=True)
+    releasing.start()
+    releasing.join(2 * CONNECT_SECONDS)
+    if releasing.is_alive():
+        assoc.kill()
+        releasing.join(2 * CONNECT_SECONDS)
 
 
 def echo(calling_ae_title: str, peer: Peer) -> None:
@@ -157,8 +177,13 @@ def _why_not(assoc: Association, peer: Peer, calling_ae_title: str) -> str:
     return f"{peer}: no connection, or no DICOM peer there"
 
 
-def _send_without_delay(event: evt.Event) -> None:
-    """Switch Nagle's algorithm off: it stalls each small request by 40 ms."""
+def _prepare_socket(event: evt.Event) -> None:
+    """Bound every wait on the socket, and switch Nagle's algorithm off.
+
+    pynetdicom lets a write wait for ever once it is connected, so that a peer that
+    stops reading would keep us. Nagle's algorithm stalls each small request by 40 ms.
+    """
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
+        transport.socket.settimeout(event.assoc.network_timeout)
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -72,6 +72,18 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class CommitmentState(StrEnum):
+    """``waiting -> asking -> asked -> committed | failed``, of what was delivered."""
+
+    WAITING = "waiting"
+    """To be asked about now, or again after a pause, or once it is delivered anew."""
+    ASKING = "asking"
+    ASKED = "asked"
+    """The destination took the question and has not answered yet."""
+    COMMITTED = "committed"
+    FAILED = "failed"
+
+
 class AlarmKind(StrEnum):
     """What a person should look at; a fixed set, so that monitoring can name it."""
 
@@ -80,3 +92,4 @@ class AlarmKind(StrEnum):
     STUDY_HELD = "study_held"
     JOB_FAILED = "job_failed"
     DELIVERY_DEAD = "delivery_dead"
+    COMMITMENT_FAILED = "commitment_failed"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dicom_node import implementation, receiver, sender, worker
+from dicom_node import delivery, implementation, receiver, sender
 from dicom_node.report.codes import private_concepts
 from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
 from tests.dicom_node.report.reading import items
@@ -75,7 +75,7 @@ def test_every_status_that_the_code_names_is_stated(
         f"before an association is aborted | {receiver.IDLE_SECONDS:.0f} s",
         f"Connection and association time-out | {sender.CONNECT_SECONDS:.0f} s",
         f"DIMSE time-out | {sender.ANSWER_SECONDS:.0f} s",
-        f"Objects on one association | at most {worker.OBJECTS_PER_ASSOCIATION} |",
+        f"Objects on one association | at most {delivery.OBJECTS_PER_ASSOCIATION} |",
         implementation.IMPLEMENTATION_CLASS_UID,
         f"`{implementation.IMPLEMENTATION_VERSION_NAME}`",
     ],
