@@ -15,12 +15,12 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicom_node import config as configuration
 from dicom_node import logs
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from dicom_node.completeness import Settler
     from dicom_node.housekeeping import Housekeeper
     from dicom_node.listening.limits import Limits
+    from dicom_node.orders import Ready, StudyMaker
+    from dicom_node.reading import Reader
     from dicom_node.report.context import Installation
-    from dicom_node.schedule import Clock
     from grading.bundle import Bundle
     from grading.grader import Grader
     from storage.database import Database
@@ -138,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--demographics", action="store_true", help="with each patient's sex and age"
     )
+    # No help: it stands in no list of verbs.
+    verbs.add_parser("grading-process").set_defaults(run=_grading_process)
     demo = add("demo", _demo, "show the whole path on this machine")
     demo.add_argument("--study", type=Path, metavar="FOLDER")
     demo.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR")
@@ -213,72 +216,65 @@ def _work(arguments: argparse.Namespace) -> int:
     config = _load(arguments)
     database = _open(config)
     stopping = service.stop_on_signals()
-    with _at_home(config, database, "work") as (serial_number, trail):
-        _tick(config, database, stopping, serial_number, trail)
+    with _at_home(config, database, "work") as (_, trail):
+        _tick(config, database, stopping, trail)
     database.close()
     return 0
 
 
 def _tick(
-    config: Config,
-    database: Database,
-    stopping: threading.Event,
-    serial_number: str,
-    trail: Trail,
+    config: Config, database: Database, stopping: threading.Event, trail: Trail
 ) -> None:
     """Index, settle, grade, send and keep the house until stopping."""
     from dicom_node import service
-    from dicom_node.clockwatch import ClockWatch
-    from dicom_node.completeness import Settler
-    from dicom_node.indexer import Indexer, Reader
-    from dicom_node.requested import outgoing_tls, phrases_of
+    from dicom_node.grading_process import GradingProcess
+    from dicom_node.reading import Reader
     from dicom_node.schedule import Clock
-    from dicom_node.worker import Worker
+    from storage import commitments, workers
     from storage.files import Files
 
-    files, grader = Files(config.node.data_directory), _grader(config)
-    worker = Worker(
-        name=f"{socket.gethostname()}:{os.getpid()}",
-        database=database,
-        files=files,
-        grader=grader,
-        installation=_installation(config, serial_number),
-        calling_ae_title=config.node.ae_title,
-        destinations=config.destinations,
-        lease_seconds=config.worker.lease_seconds,
-        phrases=phrases_of(config),
-        tls=outgoing_tls(config),
-        trail=trail,
+    files = Files(config.node.data_directory)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    grading = GradingProcess(
+        configuration.encode(config), config.worker.study_timeout_seconds
     )
     reader = Reader(config.worker.index_timeout_seconds)
-    clock, poll = Clock(), config.worker.poll_seconds
-    indexer = Indexer(database, files, reader, trail)
-    clock.every(poll, "index", indexer.index_waiting)
-    quiet_seconds = config.receiver.quiet_seconds
-    settler = Settler(database, files, quiet_seconds, ClockWatch(quiet_seconds))
-    clock.every(poll, "settle", settler.settle_quiet)
-    if config.completeness.asks:
-        _ask_while_waiting(config, clock, database, settler)
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
-    clock.every(poll, "grade", worker.grade_one)
-    for destination in config.destinations:
-        send = partial(worker.send_due, destination)
-        clock.every(poll, f"send to {destination.name}", send)
-    _keep_house(clock, _housekeeper(config, database, files, trail))
+    with database.sessions.begin() as session:
+        asked = [it.name for it in config.destinations if it.commitment]
+        commitments.withdraw(session, asked)
+    clock = Clock()
+    for tick in (
+        *_ticks(config, name, database, files, grading, reader, trail),
+        *_house_ticks(_housekeeper(config, database, files, trail)),
+    ):
+        clock.every(tick.seconds, tick.name, tick.run)
     try:
-        identity = grader.bundle.identity
-        what = f"grading with {identity.name} {identity.version} ({identity.basis})"
-        what += f", {grader.engine_words}"
+        ready = grading.start()
+        model = ready.model
+        what = f"grading with {model.name} {model.version} ({model.basis})"
+        what += f", {ready.engine}"
         service.run_clock(clock, stopping, what)
+        with suppress(StorageError), database.sessions.begin() as session:
+            workers.leave(session, name)
     finally:
+        grading.close()
         reader.close()
+
+
+class _Tick(NamedTuple):
+    """Something that the worker looks after again and again."""
+
+    seconds: float
+    name: str
+    run: Callable[[], object]
 
 
 def _housekeeper(
     config: Config, database: Database, files: Files, trail: Trail
 ) -> Housekeeper:
+    from dicom_node.delivery import DELIVERY_LEASE_SECONDS
     from dicom_node.housekeeping import Housekeeper, Rules
-    from dicom_node.worker import DELIVERY_LEASE_SECONDS
 
     disk = config.disk
     rules = Rules(
@@ -290,17 +286,17 @@ def _housekeeper(
     return Housekeeper(database, files, config.watched_folders, rules, trail)
 
 
-def _keep_house(clock: Clock, house: Housekeeper) -> None:
+def _house_ticks(house: Housekeeper) -> Iterator[_Tick]:
     from dicom_node.housekeeping import EVERY_SECONDS
 
-    clock.every(EVERY_SECONDS, "watch the disk", house.watch_disk)
-    clock.every(EVERY_SECONDS, "remove files", house.remove_files)
-    clock.every(EVERY_SECONDS, "correct times", house.pull_times_back)
+    yield _Tick(EVERY_SECONDS, "watch the disk", house.watch_disk)
+    yield _Tick(EVERY_SECONDS, "remove files", house.remove_files)
+    yield _Tick(EVERY_SECONDS, "correct times", house.pull_times_back)
 
 
-def _ask_while_waiting(
-    config: Config, clock: Clock, database: Database, settler: Settler
-) -> None:
+def _asking_ticks(
+    config: Config, database: Database, settler: Settler
+) -> Iterator[_Tick]:
     """Have a PACS asked by ticks of their own, so that nothing waits for it."""
     from dicom_node.asking import Asker
     from dicom_node.fetching import Fetcher
@@ -308,13 +304,95 @@ def _ask_while_waiting(
     from dicom_node.sender import Peer
 
     asked, ours = config.completeness, config.node.ae_title
-    peer = Peer(asked.ae_title, asked.host, asked.port)
+    peer, poll = (
+        Peer(asked.ae_title, asked.host, asked.port),
+        config.worker.poll_seconds,
+    )
     fetcher = None
     if asked.fetch == "move":
         fetcher = Fetcher(partial(asking, ours, peer, move=True), ours)
-        clock.every(config.worker.poll_seconds, "fetch", fetcher.fetch_wanted)
+        yield _Tick(poll, "fetch", fetcher.fetch_wanted)
     asker = Asker(database, settler, partial(asking, ours, peer), fetcher)
-    clock.every(config.worker.poll_seconds, "ask", asker.ask_and_settle)
+    yield _Tick(poll, "ask", asker.ask_and_settle)
+
+
+def _ticks(
+    config: Config,
+    name: str,
+    database: Database,
+    files: Files,
+    maker: StudyMaker,
+    reader: Reader,
+    trail: Trail,
+) -> Iterator[_Tick]:
+    """Build what a worker does; each destination has ticks of its own."""
+    from dicom_node.clockwatch import ClockWatch
+    from dicom_node.committing import Committer
+    from dicom_node.completeness import Settler
+    from dicom_node.delivery import Deliverer
+    from dicom_node.indexer import Indexer
+    from dicom_node.requested import outgoing_tls
+    from dicom_node.worker import Worker
+    from storage import workers
+
+    poll, quiet = config.worker.poll_seconds, config.receiver.quiet_seconds
+    settler = Settler(
+        database,
+        files,
+        quiet,
+        ClockWatch(quiet),
+        urgent_calling_ae_titles=frozenset(config.receiver.urgent_calling_ae_titles),
+    )
+    worker = Worker(
+        name, database, maker, config.destinations, config.worker.lease_seconds, trail
+    )
+    ours, tls = config.node.ae_title, outgoing_tls(config)
+    deliverer = Deliverer(name, database, files, ours, tls, trail)
+    committer = Committer(name, database, ours, tls)
+
+    def give_sign() -> None:
+        with database.sessions.begin() as session:
+            workers.give_sign(session, name)
+
+    yield _Tick(workers.SIGN_SECONDS, "sign of life", give_sign)
+    yield _Tick(poll, "index", Indexer(database, files, reader, trail).index_waiting)
+    yield _Tick(poll, "settle", settler.settle_quiet)
+    if config.completeness.asks:
+        yield from _asking_ticks(config, database, settler)
+    yield _Tick(poll, "grade", worker.grade_one)
+    for destination in config.destinations:
+        send = partial(deliverer.send_due, destination)
+        yield _Tick(poll, f"send to {destination.name}", send)
+        if destination.commitment:
+            ask = partial(committer.ask_due, destination)
+            yield _Tick(poll, f"commitment of {destination.name}", ask)
+
+
+def _grading_process(_arguments: argparse.Namespace) -> int:
+    """Grade what a worker orders; `work` starts this, and nobody else."""
+    from dicom_node import children
+
+    link = children.parent()  # before what takes long: stopping must not kill it now
+
+    from dicom_node import making
+    from dicom_node.orders import Ready
+    from dicom_node.requested import phrases_of
+    from storage.files import Files
+
+    def set_up(encoded: bytes) -> tuple[StudyMaker, Ready]:
+        config = configuration.decode(encoded)
+        logs.configure(config.node.log_level)
+        grader = _grader(config)
+        maker = making.Maker(
+            Files(config.node.data_directory),
+            grader,
+            _installation(config),
+            phrases_of(config),
+        )
+        return maker, Ready(grader.bundle.identity, grader.engine_words)
+
+    making.serve(link, set_up)
+    return 0
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
@@ -621,10 +699,12 @@ def _grader(config: Config) -> Grader:
     )
 
 
-def _installation(config: Config, serial_number: str) -> Installation:
+def _installation(config: Config) -> Installation:
     """Describe this node; its serial number was made once and is kept with the data."""
     from dicom_node.report.context import Installation
+    from storage.installation import installation_id
 
+    serial_number = installation_id(config.node.data_directory)
     return Installation(
         device_uid=_device_uid(serial_number),
         serial_number=serial_number,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import pydicom
@@ -34,6 +35,7 @@ from storage.database import Database, database_now
 from storage.errors import DatabaseUnreachable
 from storage.files import Files
 from storage.instances import InstanceFile
+from storage.jobs import Priority
 from storage.states import Role
 from storage.studies import StudyToSettle
 
@@ -74,6 +76,8 @@ class Settler:
     """Whether silence by the database's clock can be trusted."""
     memory: Memory = field(default_factory=Memory)
     """What a PACS counts, where one is asked."""
+    urgent_calling_ae_titles: frozenset[str] = frozenset()
+    """Whose studies are graded before others."""
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
@@ -102,6 +106,7 @@ class Settler:
         uid = study.study_instance_uid
         with self.database.reading.begin() as session:
             found = instances.study_instances(session, uid)
+            senders = instances.calling_ae_titles(session, uid)
         images = [instance for instance in found if instance.role is Role.IMAGE]
         patients = {image.patient_digest for image in images}
         if len(patients) > 1 and (held := self._held(uid, len(patients))):
@@ -116,7 +121,8 @@ class Settler:
                 session, uid, study.last_received_at, seen.input_digest, missing
             )
             if revision is not None:
-                jobs.add(session, uid, revision, seen.input_digest)
+                priority = self._priority(senders, revision)
+                jobs.add(session, uid, revision, seen.input_digest, priority=priority)
         if revision is None:
             return NotYet("the gradable images are those already settled")
         log.info(
@@ -151,6 +157,12 @@ class Settler:
             for headers, verdict in zip(series, verdicts, strict=True)
         )
         return Look(verdicts, held, input_digest(images, series, verdicts))
+
+    def _priority(self, senders: AbstractSet[str], revision: int) -> Priority:
+        """Return what the study comes before: urgent, never graded, graded before."""
+        if self.urgent_calling_ae_titles & senders:
+            return Priority.URGENT
+        return Priority.NEW if revision == 1 else Priority.AGAIN
 
     def _held(self, uid: str, patients: int) -> NotYet | None:
         """Hold a study of several patients, unless a person has accepted them."""

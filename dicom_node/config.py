@@ -20,6 +20,8 @@ from storage.space import Watermarks
 AE_TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
 """1 to 16 printable characters, no backslash, no outer blanks (PS3.5 6.2, AE)."""
 DEVICE = re.compile(r"auto|cpu|cuda(?::[0-9]+)?")
+MAX_STUDY_SECONDS = 1200.0
+"""With the start of a grading process still below `service.MAX_TICK_SECONDS`."""
 EXIT_STATUS = 78
 """EX_CONFIG of sysexits.h: systemd is told not to restart after it."""
 
@@ -54,6 +56,8 @@ class ReceiverSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup_seconds: float = 10.0
     idle_seconds: float = 60.0
     max_object_megabytes: float = 512.0
+    urgent_calling_ae_titles: tuple[str, ...] = ()
+    """Whose studies are graded before others."""
 
 
 class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +101,7 @@ class WorkerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     lease_seconds: float = 300.0
     index_timeout_seconds: float = 30.0
+    study_timeout_seconds: float = 600.0
     poll_seconds: float = 1.0
 
 
@@ -153,6 +158,12 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: bool = False
     tls_name: str = ""
     """The name in its certificate, where that is not `host`."""
+    commitment: bool = False
+    """Asked whether it keeps what it took (PS3.4 annex J)."""
+    commitment_ae_title: str = ""
+    """Who is asked, where it is another AE; likewise host and port."""
+    commitment_host: str = ""
+    commitment_port: int | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,6 +219,16 @@ def load(path: Path) -> Config:
     return config
 
 
+def encode(config: Config) -> bytes:
+    """Return a configuration for another process of ours; see `decode`."""
+    return msgspec.json.encode(config, enc_hook=str)
+
+
+def decode(encoded: bytes) -> Config:
+    """Return the configuration that `encode` was given."""
+    return msgspec.json.decode(encoded, type=Config, dec_hook=_path)
+
+
 def _path(kind: type, value: object) -> Path:
     """Make the one type of a value that msgspec leaves to us.
 
@@ -261,11 +282,20 @@ def _title_problems(config: Config) -> list[str]:
         for title in config.receiver.allowed_calling_ae_titles
     ]
     titles += [
+        ("receiver.urgent_calling_ae_titles", title)
+        for title in config.receiver.urgent_calling_ae_titles
+    ]
+    titles += [
         (f"destinations[{i}].ae_title", destination.ae_title)
         for i, destination in enumerate(config.destinations)
     ]
     if config.completeness.asks:
         titles.append(("completeness.ae_title", config.completeness.ae_title))
+    titles += [
+        (f"destinations[{i}].commitment_ae_title", destination.commitment_ae_title)
+        for i, destination in enumerate(config.destinations)
+        if destination.commitment_ae_title
+    ]
     return [
         f"{key}: {title!r} is no AE title; it must be 1 to 16 printable ASCII "
         "characters without backslash and without blanks at its ends"
@@ -279,6 +309,11 @@ def _number_problems(config: Config) -> list[str]:
     ports += [
         (f"destinations[{i}].port", destination.port)
         for i, destination in enumerate(config.destinations)
+    ]
+    ports += [
+        (f"destinations[{i}].commitment_port", destination.commitment_port)
+        for i, destination in enumerate(config.destinations)
+        if destination.commitment_port is not None
     ]
     problems = [
         f"{key}: {port} is no port; it must be 1 to 65535"
@@ -298,6 +333,7 @@ def _number_problems(config: Config) -> list[str]:
         ("receiver.max_object_megabytes", config.receiver.max_object_megabytes),
         ("worker.lease_seconds", config.worker.lease_seconds),
         ("worker.index_timeout_seconds", config.worker.index_timeout_seconds),
+        ("worker.study_timeout_seconds", config.worker.study_timeout_seconds),
         ("worker.poll_seconds", config.worker.poll_seconds),
     )
     problems += [
@@ -310,6 +346,12 @@ def _number_problems(config: Config) -> list[str]:
         problems.append(
             f"receiver.max_connections: {receiver.max_connections} must not be less "
             f"than max_associations, {receiver.max_associations}"
+        )
+    if config.worker.study_timeout_seconds > MAX_STUDY_SECONDS:
+        problems.append(
+            f"worker.study_timeout_seconds: {config.worker.study_timeout_seconds} must "
+            f"be at most {MAX_STUDY_SECONDS:.0f}: a worker that does one thing for "
+            "half an hour is taken for hung and started anew"
         )
     return problems
 

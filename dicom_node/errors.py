@@ -6,6 +6,11 @@
     |-- ConfigError         config.toml is wrong; names file, key and cure
     |-- InputError          files given by a person are unfit; names them
     |-- QueryFailed         a PACS did not answer a question; nobody waits for it
+    |-- GradingInterrupted  the surroundings failed, not the study: tried again
+    |-- GradingBroke        the study broke the grading, hung it or killed it
+    |-- ChildFailed         a child process gave no answer, and was ended
+    |   |-- ChildHung       in the time it had
+    |   `-- ChildDied       because it ended
     `-- SendError
         |-- PeerUnreachable  tried again, for as long as it takes
         `-- SendRefused      carries the status; see `ContextRefused`
@@ -27,6 +32,26 @@ class InputError(NodeError):
 
 class QueryFailed(NodeError):
     """A PACS was asked and gave no usable answer; it is asked again later."""
+
+
+class GradingInterrupted(NodeError):
+    """Disk, memory or bundle failed while a study was graded; not the study's fault."""
+
+
+class GradingBroke(NodeError):
+    """A study could not be graded and may never be; names types and places only."""
+
+
+class ChildFailed(NodeError):
+    """A child process gave no answer; it was ended, and another may be started."""
+
+
+class ChildHung(ChildFailed):
+    """The time for an answer ran out."""
+
+
+class ChildDied(ChildFailed):
+    """The child ended, by itself or by a signal, or answered nonsense."""
 
 
 class SendError(NodeError):

@@ -15,9 +15,9 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.errors import InputError
 from dicom_node.listing import as_json, as_table
+from dicom_node.making import graded_datasets
 from dicom_node.report.context import Installation, ReportContext
 from dicom_node.report.objects import build_objects, part10
-from dicom_node.worker import graded_datasets
 from grading.boxes import Box, BoxError, NamedImage, boxes_on, read_boxes
 from grading.errors import NotGradable
 from grading.grades import SliceKey, StudyGrades

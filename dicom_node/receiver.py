@@ -21,6 +21,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from dicom_node import commitment
 from dicom_node.admission import AllowList
 from dicom_node.audit.messages import Peer
 from dicom_node.audit.trail import Trail, silent
@@ -211,6 +212,7 @@ def start(
         handlers=[
             (evt.EVT_C_STORE, receiver.on_store),
             (evt.EVT_C_ECHO, _on_echo),
+            *commitment.accept_reports(ae, receiver.intake.database),
             *further,
         ],
     )

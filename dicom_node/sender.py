@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -26,8 +28,9 @@ ANSWER_SECONDS = 60.0
 
 STORED = {0x0000, 0xB000, 0xB006, 0xB007}
 """Success, and warnings: the object was stored (PS3.4 table B.2-1)."""
-TRY_AGAIN = {0x0110, 0x0211}
-"""Processing failure and unrecognised operation: seen while a PACS restarts."""
+TRY_AGAIN = {0x0110, 0x0210, 0x0211, 0x0213}
+"""Processing failure and unrecognised operation: seen while a PACS restarts. Duplicate
+invocation and resource limitation: about the moment, and not about the object."""
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 
@@ -104,10 +107,13 @@ def association(
     peer: Peer,
     sop_class_uids: Iterable[str],
     answer_seconds: float = ANSWER_SECONDS,
+    handlers: Sequence[evt.EventHandlerType] = (),
 ) -> Iterator[OpenAssociation]:
     """Open an association that proposes these SOP classes, and release it.
 
-    A peer that is silent for ``answer_seconds`` is given up.
+    A peer that is silent for ``answer_seconds`` is given up. Whatever it does on the
+    association ends within the time limits above: those of pynetdicom, and a socket
+    that does not wait longer for a peer that stops reading.
 
     Raises
     ------
@@ -130,6 +136,7 @@ def association(
         peer.port,
         ae_title=peer.ae_title,
         tls_args=(peer.tls, peer.tls_name or peer.host) if peer.tls else None,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _bound_socket), *handlers],
     )
     if not assoc.is_established:
         # pynetdicom aborts an association on which it could send nothing.
@@ -139,8 +146,20 @@ def association(
     try:
         yield OpenAssociation(assoc, peer)
     finally:
-        if assoc.is_established:
-            assoc.release()
+        _release(assoc)
+
+
+def _release(assoc: Association) -> None:
+    """Release an association, and leave one whose end pynetdicom has missed.
+
+    Its `release` waits without a limit for a thread that may have ended just then.
+    """
+    releasing = threading.Thread(target=assoc.release, daemon=True)
+    releasing.start()
+    releasing.join(2 * CONNECT_SECONDS)
+    if releasing.is_alive():
+        assoc.kill()
+        releasing.join(2 * CONNECT_SECONDS)
 
 
 def echo(calling_ae_title: str, peer: Peer) -> None:
@@ -165,3 +184,14 @@ def _why_not(assoc: Association, peer: Peer, calling_ae_title: str) -> str:
     failure = failure_of(assoc)
     reason = f" ({failure})" if failure else ""
     return f"{peer}: no connection, or no DICOM peer there{reason}"
+
+
+def _bound_socket(event: evt.Event) -> None:
+    """Bound every wait on the socket.
+
+    pynetdicom lets a write wait for ever once it is connected, so that a peer that
+    stops reading would keep us.
+    """
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.settimeout(event.assoc.network_timeout)

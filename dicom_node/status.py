@@ -8,9 +8,18 @@ from typing import Any
 import msgspec
 from pydicom.uid import UID
 
-from storage.overview import Deliveries, Jobs, Overview, Receipts, SentAs, Studies
+from storage.overview import (
+    Commitments,
+    Deliveries,
+    Jobs,
+    Overview,
+    Receipts,
+    SentAs,
+    Studies,
+)
 from storage.space import FileSystem, Watermarks
 from storage.states import AlarmKind
+from storage.workers import WorkerSeen
 
 OVERDUE_SECONDS = 3600.0
 """Work that has waited for an hour is stuck: studies take minutes, retries 15."""
@@ -41,8 +50,10 @@ def text(seen: Overview, disk: Disk | None = None) -> str:
         f"studies     {_counts(seen.studies)}",
         f"jobs        {_counts(seen.jobs)}",
         *(f"deliveries  {_counts(to)}" for to in seen.deliveries),
+        *(f"commitments {_counts(of)}" for of in seen.commitments),
         *(f"sent        {_sent(sent)}" for sent in seen.sent),
         *([f"disk        {_room(disk)}"] if disk else []),
+        *(f"workers     {_worker(worker)}" for worker in seen.workers),
     ]
     if seen.errors:
         lines += ["", "last errors"]
@@ -64,10 +75,11 @@ def text(seen: Overview, disk: Disk | None = None) -> str:
     return "\n".join(lines)
 
 
-def _counts(counted: Receipts | Studies | Jobs | Deliveries) -> str:
+def _counts(counted: Receipts | Studies | Jobs | Deliveries | Commitments) -> str:
     """Return "to pacs: 2 delivered, 0 waiting" or the like, in the fields' order."""
     counts: dict[str, Any] = msgspec.to_builtins(counted)
     destination = counts.pop("destination", None)
+    counts.pop("oldest_seconds", None)
     words = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"to {destination}: {words}" if destination else words
 
@@ -90,12 +102,27 @@ def _room(disk: Disk) -> str:
     )
 
 
+def _worker(worker: WorkerSeen) -> str:
+    """Return "host:123 lives", or since when it has been silent."""
+    if worker.alive:
+        return f"{worker.name} lives"
+    return f"{worker.name} silent for {worker.silent_seconds / 60:.0f} minutes"
+
+
 def complaints(seen: Overview, disk: Disk | None = None) -> list[str]:
     """Return a sentence for everything that will not mend itself."""
     waits = (
         ("a received image waits to be indexed", seen.oldest.receipt_seconds),
+        ("a study waits to be looked at", seen.oldest.study_seconds),
         ("a study waits to be graded", seen.oldest.job_seconds),
-        ("an object waits to be sent", seen.oldest.delivery_seconds),
+        *(
+            (f"an object waits to be sent to {to.destination}", to.oldest_seconds)
+            for to in seen.deliveries
+        ),
+        *(
+            (f"{of.destination} waits to be asked what it keeps", of.oldest_seconds)
+            for of in seen.commitments
+        ),
     )
     overdue = [
         f"{what} since {seconds / 3600:.1f} hours: is the worker running, the PACS up?"
@@ -110,11 +137,28 @@ def complaints(seen: Overview, disk: Disk | None = None) -> list[str]:
     )
     if disk and full and all(it.kind is not AlarmKind.DISK_LOW for it in seen.alarms):
         overdue.append(f"disk_low: {_room(disk)}")
-    return overdue + [
-        f"{alarm.kind.value}: {alarm.sentence}"
-        + (f" (study {alarm.study_instance_uid})" if alarm.study_instance_uid else "")
-        for alarm in seen.alarms
-    ]
+    return (
+        overdue
+        + _without_workers(seen)
+        + [
+            f"{alarm.kind.value}: {alarm.sentence}"
+            + (
+                f" (study {alarm.study_instance_uid})"
+                if alarm.study_instance_uid
+                else ""
+            )
+            for alarm in seen.alarms
+        ]
+    )
+
+
+def _without_workers(seen: Overview) -> list[str]:
+    """Say so where work waits and every worker that there was has fallen silent."""
+    waits = seen.receipts.received or seen.studies.waiting or seen.jobs.waiting
+    if not waits or not seen.workers or any(it.alive for it in seen.workers):
+        return []
+    names = ", ".join(_worker(worker) for worker in seen.workers)
+    return [f"no worker lives, and work waits: {names}; start lumbar-node-worker"]
 
 
 def needs_a_person(seen: Overview, disk: Disk | None = None) -> bool:

@@ -154,6 +154,18 @@ def study_instances(
     return sorted(found, key=lambda it: (it.series_instance_uid, it.sop_instance_uid))
 
 
+def calling_ae_titles(session: Session, study_instance_uid: str) -> set[str]:
+    """Return the calling AE titles that sent anything of a study."""
+    query = (
+        sa.select(ReceiptRow.calling_ae_title)
+        .distinct()
+        .join(InstanceRow, ReceiptRow.instance_id == InstanceRow.id)
+        .join(SeriesRow, InstanceRow.series_id == SeriesRow.id)
+        .where(SeriesRow.study_instance_uid == study_instance_uid)
+    )
+    return set(session.scalars(query))
+
+
 def _find_or_add_series(session: Session, header: InstanceHeader) -> SeriesRow:
     found = session.scalars(
         sa.select(SeriesRow).where(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import IntEnum
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -28,11 +29,25 @@ from storage.tables import JobRow, StudyRow
 MAX_ATTEMPTS = 3
 """A study that kills its worker three times will kill it a fourth time."""
 
+OLDEST_EVERY = 4
+"""Of so many claims one takes the oldest job, however little it matters: a stream of
+urgent studies delays a re-grade, and never keeps it from its turn."""
+
 FIRST_RETRY_SECONDS = 30.0
 """Long enough for a GPU's memory to be free again."""
 LAST_RETRY_SECONDS = 900.0
 
 _FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
+
+
+class Priority(IntEnum):
+    """Which jobs go before which."""
+
+    AGAIN = 0
+    """A study that has been graded before: more images, or a person's wish."""
+    NEW = 1
+    URGENT = 2
+    """Sent by an AE title that the configuration calls urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,7 @@ def add(
     revision: int,
     input_digest: str,
     *,
-    priority: int = 0,
+    priority: int = Priority.AGAIN,
     campaign_id: str | None = None,
     not_before: datetime | None = None,
 ) -> int:
@@ -111,13 +126,17 @@ def add(
     return job.id
 
 
-def claim(session: Session, worker: str, lease_seconds: float) -> Lease | None:
+def claim(
+    session: Session, worker: str, lease_seconds: float, *, oldest_first: bool = False
+) -> Lease | None:
     """Return a lease of the next job, or None where there is nothing to do.
 
-    Next is the highest priority, then the oldest. A job whose lease ran out is
-    taken like one that waits, until it has used up its attempts. Studies that
-    are held wait for their release, and studies that have changed since they were
-    looked at wait until they are quiet: what came since may be another patient's.
+    Next is the highest priority, then the oldest; with ``oldest_first`` the oldest
+    of all, which a worker asks for every `OLDEST_EVERY` claims. A job whose lease
+    ran out is taken like one that waits, until it has used up its attempts. Studies
+    that are held wait for their release, and studies that have changed since they
+    were looked at wait until they are quiet: what came since may be another
+    patient's.
     """
     now = database_now(session)
     _end_superseded(session, now, _expired(now))
@@ -126,10 +145,12 @@ def claim(session: Session, worker: str, lease_seconds: float) -> Lease | None:
         StudyRow.held_since.is_not(None)
         | StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at)
     )
+    by_age = (JobRow.created_at, JobRow.id)
+    order = by_age if oldest_first else (JobRow.priority.desc(), *by_age)
     next_job = (
         sa.select(JobRow.id)
         .where(_free(now), JobRow.study_instance_uid.not_in(held))
-        .order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)
+        .order_by(*order)
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()

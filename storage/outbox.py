@@ -90,6 +90,7 @@ def enqueue(
                 DeliveryState.SHADOW if destination.shadow else DeliveryState.WAITING
             ),
             created_at=now,
+            waiting_since=now,
             changed_at=now,
             not_before=now,
         )
@@ -251,11 +252,17 @@ def resend(
     for row in rows:
         if row.state is DeliveryState.DEAD:
             row.object_id = _first(session, row, configured.get(row.destination))
-        row.state = DeliveryState.WAITING
-        row.attempts = 0
-        row.not_before = row.changed_at = now
-    alarms.resolve(session, AlarmKind.DELIVERY_DEAD, study_instance_uid)
+        _send_anew(row, now)
+    for kind in (AlarmKind.DELIVERY_DEAD, AlarmKind.COMMITMENT_FAILED):
+        alarms.resolve(session, kind, study_instance_uid)
     return len(rows)
+
+
+def send_again(session: Session, delivery_id: int) -> None:
+    """Send one delivered object again, the same bytes under the same UID."""
+    row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
+    if row.state is DeliveryState.DELIVERED:
+        _send_anew(row, database_now(session))
 
 
 def retry_seconds(delivery: Delivery) -> float:
@@ -266,6 +273,12 @@ def retry_seconds(delivery: Delivery) -> float:
         first_seconds=FIRST_RETRY_SECONDS,
         cap_seconds=LAST_RETRY_SECONDS,
     )
+
+
+def _send_anew(row: DeliveryRow, now: datetime) -> None:
+    row.state = DeliveryState.WAITING
+    row.attempts = 0
+    row.not_before = row.waiting_since = row.changed_at = now
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:

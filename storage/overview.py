@@ -12,8 +12,15 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.alarms import Alarm, open_alarms
 from storage.database import database_now
-from storage.states import DeliveryState, JobState, ObjectKind, ReceiptState
+from storage.states import (
+    CommitmentState,
+    DeliveryState,
+    JobState,
+    ObjectKind,
+    ReceiptState,
+)
 from storage.tables import (
+    CommitmentRow,
     DeliveryRow,
     JobRow,
     ObjectRow,
@@ -21,6 +28,7 @@ from storage.tables import (
     ResultRow,
     StudyRow,
 )
+from storage.workers import WorkerSeen, workers
 
 LAST_ERRORS = 20
 """As many as a person reads; the log has the rest."""
@@ -65,6 +73,22 @@ class Deliveries:
     delivered: int
     shadow: int
     dead: int
+    oldest_seconds: float | None = None
+    """How long the oldest has waited to be sent; None where none waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commitments:
+    """How many delivered objects one destination commits to keep, and how many not."""
+
+    destination: str
+    waiting: int
+    asking: int
+    asked: int
+    committed: int
+    failed: int
+    oldest_seconds: float | None = None
+    """How long the oldest has waited to be asked about; None where none waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +108,8 @@ class OldestWaiting:
     receipt_seconds: float | None
     job_seconds: float | None
     delivery_seconds: float | None
+    study_seconds: float | None = None
+    """Since the last image of a study that was not looked at yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +149,10 @@ class Overview:
     """By destination, kind and SOP class: who took a fall-back, and which."""
     incomplete: tuple[Incomplete, ...] = ()
     """The latest first, at most twenty."""
+    commitments: tuple[Commitments, ...] = ()
+    """By destination name; of those that are asked."""
+    workers: tuple[WorkerSeen, ...] = ()
+    """Seen within a day, and not told to stop since."""
 
 
 def overview(session: Session) -> Overview:
@@ -133,12 +163,14 @@ def overview(session: Session) -> Overview:
         receipts=_receipts(session),
         studies=_studies(session),
         jobs=_jobs(session),
-        deliveries=_deliveries(session),
+        deliveries=_deliveries(session, now),
         oldest=_oldest(session, now),
         errors=_errors(session),
         alarms=tuple(open_alarms(session)),
         sent=_sent(session),
         incomplete=_incomplete(session),
+        commitments=_commitments(session, now),
+        workers=tuple(workers(session, now)),
     )
 
 
@@ -159,35 +191,100 @@ def _counts(
 
 
 def _studies(session: Session) -> Studies:
-    changed = StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at)
     count = sa.func.count
     query = sa.select(
         count(),
         count().filter(StudyRow.held_since.is_not(None)),
         count().filter(
-            changed,
+            _UNLOOKED,
             StudyRow.last_received_at.is_not(None),
-            StudyRow.held_since.is_(None),
         ),
     ).select_from(StudyRow)
     total, held, waiting = session.execute(query).one()
     return Studies(total, held, waiting)
 
 
-def _deliveries(session: Session) -> tuple[Deliveries, ...]:
-    query = sa.select(DeliveryRow.destination, DeliveryRow.state, sa.func.count())
-    counts: dict[str, dict[DeliveryState, int]] = {}
-    for destination, state, count in session.execute(
-        query.group_by(DeliveryRow.destination, DeliveryRow.state)
-    ):
-        counts.setdefault(destination, {})[state] = count
+_UNSENT = DeliveryRow.state.in_([DeliveryState.WAITING, DeliveryState.SENDING])
+_UNLOOKED = sa.and_(
+    StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at),
+    StudyRow.held_since.is_(None),
+)
+
+
+def _deliveries(session: Session, now: datetime) -> tuple[Deliveries, ...]:
+    states, since = DeliveryRow.state, DeliveryRow.waiting_since
+    counts = _by_destination(session, DeliveryRow.destination, states)
+    oldest = _oldest_by_destination(
+        session, now, DeliveryRow.destination, since, _UNSENT
+    )
     return tuple(
         Deliveries(
             destination,
             **{state.value: by_state.get(state, 0) for state in DeliveryState},
+            oldest_seconds=oldest.get(destination),
         )
         for destination, by_state in sorted(counts.items())
     )
+
+
+def _commitments(session: Session, now: datetime) -> tuple[Commitments, ...]:
+    row = CommitmentRow
+    counts = _by_destination(session, row.destination, row.state)
+    # What was asked waits for its answer, for which there is a time of its own.
+    unasked = row.state.in_([CommitmentState.WAITING, CommitmentState.ASKING])
+    delivered = row.delivery_id.in_(
+        sa.select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.DELIVERED)
+    )
+    to_ask = sa.and_(unasked, delivered)
+    # An answer that is overdue should have been asked for again.
+    unanswered = row.state == CommitmentState.ASKED
+    oldest = _oldest_by_destination(
+        session, now, row.destination, row.waiting_since, to_ask
+    )
+    overdue = _oldest_by_destination(
+        session, now, row.destination, row.not_before, unanswered
+    )
+    return tuple(
+        Commitments(
+            destination,
+            **{state.value: by_state.get(state, 0) for state in CommitmentState},
+            oldest_seconds=max(
+                (
+                    seconds
+                    for seconds in (oldest.get(destination), overdue.get(destination))
+                    if seconds is not None and seconds >= 0
+                ),
+                default=None,
+            ),
+        )
+        for destination, by_state in sorted(counts.items())
+    )
+
+
+def _by_destination(
+    session: Session,
+    destination: InstrumentedAttribute[str],
+    state: InstrumentedAttribute[Any],
+) -> dict[str, dict[Any, int]]:
+    query = sa.select(destination, state, sa.func.count()).group_by(destination, state)
+    counts: dict[str, dict[Any, int]] = {}
+    for name, of_state, count in session.execute(query):
+        counts.setdefault(name, {})[of_state] = count
+    return counts
+
+
+def _oldest_by_destination(
+    session: Session,
+    now: datetime,
+    destination: InstrumentedAttribute[str],
+    since: InstrumentedAttribute[datetime],
+    which: sa.ColumnElement[bool],
+) -> dict[str, float]:
+    query = sa.select(destination, sa.func.min(since)).where(which)
+    return {
+        name: (now - oldest).total_seconds()
+        for name, oldest in session.execute(query.group_by(destination))
+    }
 
 
 def _sent(session: Session) -> tuple[SentAs, ...]:
@@ -222,18 +319,18 @@ def _incomplete(session: Session) -> tuple[Incomplete, ...]:
 def _oldest(session: Session, now: datetime) -> OldestWaiting:
     received = ReceiptRow.state == ReceiptState.RECEIVED
     queued = JobRow.state.in_([JobState.WAITING, JobState.RUNNING])
-    unsent = DeliveryRow.state.in_([DeliveryState.WAITING, DeliveryState.SENDING])
     return OldestWaiting(
         _age_seconds(session, now, ReceiptRow.recorded_at, received),
         _age_seconds(session, now, JobRow.created_at, queued),
-        _age_seconds(session, now, DeliveryRow.created_at, unsent),
+        _age_seconds(session, now, DeliveryRow.waiting_since, _UNSENT),
+        _age_seconds(session, now, StudyRow.last_received_at, _UNLOOKED),
     )
 
 
 def _age_seconds(
     session: Session,
     now: datetime,
-    since: InstrumentedAttribute[datetime],
+    since: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
     which: sa.ColumnElement[bool],
 ) -> float | None:
     oldest = session.scalar(sa.select(sa.func.min(since)).where(which))
@@ -244,6 +341,7 @@ def _errors(session: Session) -> tuple[LastError, ...]:
     found = [
         *_job_errors(session),
         *_delivery_errors(session),
+        *_commitment_errors(session),
         *_quarantines(session),
     ]
     return tuple(sorted(found, key=lambda error: error.at, reverse=True))
@@ -282,6 +380,25 @@ def _delivery_errors(session: Session) -> list[LastError]:
             row.changed_at,
             study_instance_uid,
             f"{row.kind} to {row.destination}, {row.state}: {row.last_error}",
+        )
+        for row, study_instance_uid in session.execute(query)
+    ]
+
+
+def _commitment_errors(session: Session) -> list[LastError]:
+    query = (
+        sa.select(CommitmentRow, ResultRow.study_instance_uid)
+        .join(DeliveryRow, CommitmentRow.delivery_id == DeliveryRow.id)
+        .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
+        .where(CommitmentRow.last_error.is_not(None))
+        .order_by(CommitmentRow.changed_at.desc(), CommitmentRow.id.desc())
+        .limit(LAST_ERRORS)
+    )
+    return [
+        LastError(
+            row.changed_at,
+            study_instance_uid,
+            f"commitment of {row.destination}, {row.state}: {row.last_error}",
         )
         for row, study_instance_uid in session.execute(query)
     ]

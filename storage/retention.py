@@ -22,10 +22,18 @@ from storage.database import database_now
 from storage.errors import ImagesRemoved
 from storage.files import StoredFile
 from storage.receipts import stored_file
-from storage.states import AlarmKind, DeliveryState, JobState, ReceiptState, Role
+from storage.states import (
+    AlarmKind,
+    CommitmentState,
+    DeliveryState,
+    JobState,
+    ReceiptState,
+    Role,
+)
 from storage.studies import current_version, lock_study
 from storage.tables import (
     AlarmRow,
+    CommitmentRow,
     DeliveryRow,
     InstanceRow,
     JobRow,
@@ -53,8 +61,8 @@ def finished_studies(session: Session, keep: timedelta, limit: int) -> list[str]
     """Return studies whose received files may go, the oldest first.
 
     Finished means: looked at since its last change, not held, graded or found not
-    gradable, everything delivered that is to be, no open alarm, and none of this
-    younger than ``keep``.
+    gradable, everything delivered that is to be and committed where that is asked, no
+    open alarm, and none of this younger than ``keep``.
     """
     cutoff = database_now(session) - keep
     query = (
@@ -200,6 +208,12 @@ def _finished(cutoff: datetime) -> sa.ColumnElement[bool]:
         .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
         .where(ResultRow.study_instance_uid == study)
     )
+    commitments = (
+        sa.select(CommitmentRow.id)
+        .join(DeliveryRow, CommitmentRow.delivery_id == DeliveryRow.id)
+        .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
+        .where(ResultRow.study_instance_uid == study)
+    )
     alarms_of = sa.select(AlarmRow.id).where(AlarmRow.study_instance_uid == study)
     last = sa.func.coalesce(StudyRow.last_received_at, StudyRow.created_at)
     return sa.and_(
@@ -216,6 +230,10 @@ def _finished(cutoff: datetime) -> sa.ColumnElement[bool]:
         ~deliveries.where(
             DeliveryRow.state.not_in(ENDED_DELIVERIES)
             | (DeliveryRow.changed_at > cutoff)
+        ).exists(),
+        ~commitments.where(
+            (CommitmentRow.state != CommitmentState.COMMITTED)
+            | (CommitmentRow.changed_at > cutoff)
         ).exists(),
         ~alarms_of.where(AlarmRow.resolved_at.is_(None)).exists(),
         ~_receipts_of(study).where(ReceiptRow.recorded_at > cutoff).exists(),

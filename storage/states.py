@@ -72,6 +72,18 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class CommitmentState(StrEnum):
+    """``waiting -> asking -> asked -> committed | failed``, of what was delivered."""
+
+    WAITING = "waiting"
+    """To be asked about now, or again after a pause, or once it is delivered anew."""
+    ASKING = "asking"
+    ASKED = "asked"
+    """The destination took the question and has not answered yet."""
+    COMMITTED = "committed"
+    FAILED = "failed"
+
+
 class AlarmKind(StrEnum):
     """What a person should look at; a fixed set, so that monitoring can name it."""
 
@@ -82,3 +94,4 @@ class AlarmKind(StrEnum):
     DELIVERY_DEAD = "delivery_dead"
     DISK_LOW = "disk_low"
     QUARANTINE_TRIMMED = "quarantine_trimmed"
+    COMMITMENT_FAILED = "commitment_failed"

@@ -25,6 +25,7 @@ from storage.columns import (
 )
 from storage.states import (
     AlarmKind,
+    CommitmentState,
     DeliveryState,
     Filed,
     JobKind,
@@ -446,10 +447,63 @@ class DeliveryRow(LeaseColumns, Base):
     """Moves to the next rank where the destination refuses the SOP class."""
     state: Mapped[DeliveryState]
     created_at: Mapped[datetime]
+    waiting_since: Mapped[datetime]
+    """When it began to wait: made, or to be sent again; a retry does not count."""
     changed_at: Mapped[datetime]
     last_error: Mapped[str | None]
     last_status: Mapped[int | None]
     """The DIMSE status of the last answer; None where there was no answer."""
+
+
+class CommitmentRow(LeaseColumns, Base):
+    """Whether the destination of one delivery says that it keeps the object."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (sa.Index(None, "destination", "state", "not_before"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(sa.ForeignKey(DeliveryRow.id), unique=True)
+    destination: Mapped[str]
+    state: Mapped[CommitmentState]
+    waiting_since: Mapped[datetime]
+    """When the present wait for a question or an answer began."""
+    changed_at: Mapped[datetime]
+    asks: Mapped[int]
+    """Questions that the destination took, since the object was delivered."""
+    resends: Mapped[int]
+    """How often the object was sent again because the destination had not kept it."""
+    transaction_uid: Mapped[str | None]
+    """Of the latest question."""
+    last_error: Mapped[str | None]
+    last_status: Mapped[int | None]
+    """The DIMSE status or Failure Reason of the last answer."""
+
+
+class CommitmentQuestionRow(Base):
+    """One object in one request for storage commitment (PS3.4 J.3.2).
+
+    Kept for good, so that a late answer to an early question still counts.
+    """
+
+    __tablename__ = "commitment_questions"
+
+    transaction_uid: Mapped[str] = mapped_column(primary_key=True)
+    commitment_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(CommitmentRow.id), primary_key=True
+    )
+    sop_instance_uid: Mapped[str]
+    asked_at: Mapped[datetime]
+
+
+class WorkerRow(Base):
+    """A worker, and when it last gave a sign of life."""
+
+    __tablename__ = "workers"
+
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    """Its host and process number, as in ``claimed_by``."""
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class AlarmRow(Base):

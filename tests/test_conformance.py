@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from dicom_node import asking, implementation, query, receiver, sender, worker
+from dicom_node import (
+    asking,
+    delivery,
+    implementation,
+    query,
+    receiver,
+    sender,
+)
 from dicom_node.listening import limits
 from dicom_node.report.codes import private_concepts
 from scripts.conformance_tables import DOCUMENT, main, tables, with_tables
@@ -81,7 +88,7 @@ def test_every_status_that_the_code_names_is_stated(
         f"asked about on one association | at most {asking.MOST_AT_ONCE}, at most",
         f"`{query.FIND}`",
         f"`{query.MOVE}`",
-        f"Objects on one association | at most {worker.OBJECTS_PER_ASSOCIATION} |",
+        f"Objects on one association | at most {delivery.OBJECTS_PER_ASSOCIATION} |",
         implementation.IMPLEMENTATION_CLASS_UID,
         f"`{implementation.IMPLEMENTATION_VERSION_NAME}`",
     ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.config import AE_TITLE, Config, TlsSection, load
+from dicom_node.config import AE_TITLE, Config, TlsSection, decode, encode, load
 from dicom_node.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml"
@@ -220,6 +220,7 @@ def test_a_port_beyond_its_range_is_refused(tmp_path: Path, port: int) -> None:
         "receiver.max_object_megabytes",
         "worker.lease_seconds",
         "worker.index_timeout_seconds",
+        "worker.study_timeout_seconds",
         "worker.poll_seconds",
     ],
 )
@@ -232,6 +233,37 @@ def test_a_time_that_cannot_pass_is_refused(
     found = complaint(tmp_path, f"{SMALLEST}[{section}]\n{name} = {value}\n")
 
     assert found.startswith(f"{key}: {float(value)} must be a number greater than 0")
+
+
+def test_a_study_may_not_take_as_long_as_a_worker_that_hangs(tmp_path: Path) -> None:
+    found = complaint(tmp_path, f"{SMALLEST}[worker]\nstudy_timeout_seconds = 1201\n")
+
+    assert found.startswith("worker.study_timeout_seconds: 1201.0 must be at most 1200")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('commitment_ae_title = "A\\\\B"', "destinations[0].commitment_ae_title: "),
+        ("commitment_port = 0", "destinations[0].commitment_port: 0 is no port"),
+    ],
+)
+def test_whoever_answers_for_a_destination_must_be_possible(
+    tmp_path: Path, line: str, expected: str
+) -> None:
+    assert complaint(tmp_path, f"{SMALLEST}{PACS}{line}\n").startswith(expected)
+
+
+def test_an_urgent_sender_must_have_a_possible_title(tmp_path: Path) -> None:
+    text = f'{SMALLEST}[receiver]\nurgent_calling_ae_titles = [" ER"]\n'
+
+    assert complaint(tmp_path, text).startswith("receiver.urgent_calling_ae_titles: ")
+
+
+def test_another_process_gets_the_configuration_that_was_loaded() -> None:
+    config = load(EXAMPLE)
+
+    assert decode(encode(config)) == config
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "node", ""])  # noqa: S104

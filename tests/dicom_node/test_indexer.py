@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from dicom_node.indexer import Reader, Unreadable, read_header
+from dicom_node.reading import Reader, Unreadable, read_header
 from storage.states import Role
 
 HITACHI = Path(__file__).parents[1] / "data" / "hitachi"
@@ -39,24 +39,22 @@ def test_a_signal_to_the_whole_group_does_not_reach_the_child(
     reader: Reader, image: Path
 ) -> None:
     reader.read(image)
-    child = reader._child
+    child = reader.child.process_id
     assert child is not None
-    assert child.pid is not None
 
-    os.kill(child.pid, signal.SIGTERM)
-    os.kill(child.pid, signal.SIGINT)
+    os.kill(child, signal.SIGTERM)
+    os.kill(child, signal.SIGINT)
 
     assert reader.read(image).modality == "MR"
-    assert reader._child is child
+    assert reader.child.process_id == child
 
 
 def test_a_child_that_was_killed_by_something_else_costs_no_image(
     reader: Reader, image: Path
 ) -> None:
     reader.read(image)
-    assert reader._child is not None
-    reader._child.kill()
-    reader._child.join()
+    assert reader.child.process_id is not None
+    os.kill(reader.child.process_id, signal.SIGKILL)
 
     assert reader.read(image).modality == "MR"
 
@@ -83,7 +81,7 @@ def test_an_error_of_the_system_that_a_decoder_raises_is_the_files_fault(
     def broken(_: Dataset) -> str:
         raise OSError("broken data stream when reading image file")
 
-    monkeypatch.setattr("dicom_node.indexer.content_digest", broken)
+    monkeypatch.setattr("dicom_node.reading.content_digest", broken)
 
     with pytest.raises(Unreadable, match="damaged: OSError while reading"):
         read_header(image)

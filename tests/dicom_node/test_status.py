@@ -76,7 +76,7 @@ def test_the_text_counts_everything_by_state() -> None:
     [
         ("receipt_seconds", "a received image waits to be indexed"),
         ("job_seconds", "a study waits to be graded"),
-        ("delivery_seconds", "an object waits to be sent"),
+        ("study_seconds", "a study waits to be looked at"),
     ],
 )
 def test_what_waits_too_long_is_a_complaint(field: str, what: str) -> None:
@@ -87,6 +87,16 @@ def test_what_waits_too_long_is_a_complaint(field: str, what: str) -> None:
     (complaint,) = complaints(waiting(OVERDUE_SECONDS * 1.5))
     assert complaint.startswith(f"{what} since 1.5 hours")
     assert needs_a_person(waiting(OVERDUE_SECONDS * 1.5))
+
+
+def test_what_waits_too_long_for_a_destination_is_a_complaint_that_names_it() -> None:
+    def waiting(seconds: float) -> Overview:
+        [pacs] = QUIET.deliveries
+        return replace(QUIET, deliveries=(replace(pacs, oldest_seconds=seconds),))
+
+    assert complaints(waiting(OVERDUE_SECONDS)) == []
+    (complaint,) = complaints(waiting(OVERDUE_SECONDS * 1.5))
+    assert complaint.startswith("an object waits to be sent to pacs since 1.5 hours")
 
 
 def test_an_alarm_is_a_complaint_that_names_its_study() -> None:

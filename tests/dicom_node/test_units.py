@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node import config, service
+from dicom_node import config, grading_process, service
 from tests.peers import require_peer
 
 UNITS = sorted((Path(__file__).parents[2] / "systemd").glob("*.service"))
@@ -66,3 +66,15 @@ def test_the_worker_is_left_the_time_that_its_study_may_take() -> None:
 
     assert value(unit, "TimeoutStopSec") == "10min"
     assert service.CHILD_STOP_SECONDS == 600.0
+
+
+def test_a_study_that_eats_all_memory_ends_its_process_and_not_the_service() -> None:
+    (unit,) = [unit for unit in UNITS if " work " in value(unit, "ExecStart")]
+
+    assert value(unit, "OOMPolicy") == "continue"
+
+
+def test_a_tick_that_grades_is_never_taken_for_one_that_hangs() -> None:
+    longest = config.MAX_STUDY_SECONDS + grading_process.START_SECONDS
+
+    assert longest < service.MAX_TICK_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dicom_node.worker import graded_datasets
+from dicom_node.making import graded_datasets
 from grading.grades import SagittalView
 from tests.dicom_factories import mr_image, mr_series, slice_keys, study_grades
 

@@ -10,15 +10,19 @@ from pathlib import Path
 
 from dicom_node import receiver
 from dicom_node.admission import AllowList
+from dicom_node.committing import Committer
 from dicom_node.completeness import Settler
 from dicom_node.config import Destination
-from dicom_node.indexer import Indexer, Reader
+from dicom_node.delivery import Deliverer
+from dicom_node.indexer import Indexer
 from dicom_node.listening.limits import Limits
 from dicom_node.listening.server import Server
+from dicom_node.making import Maker, StudyGrader
 from dicom_node.open_associations import OpenAssociations
+from dicom_node.reading import Reader
 from dicom_node.report.context import Installation
 from dicom_node.sender import Peer
-from dicom_node.worker import StudyGrader, Worker
+from dicom_node.worker import Worker
 from storage.database import Database, open_database
 from storage.files import Files
 from storage.intake import Intake
@@ -42,6 +46,8 @@ class Node:
     indexer: Indexer
     settler: Settler
     worker: Worker
+    deliverer: Deliverer
+    committer: Committer
     server: Server
 
     def work(self) -> None:
@@ -52,7 +58,7 @@ class Node:
         while self.worker.grade_one():
             pass
         for destination in self.worker.destinations:
-            self.worker.send_due(destination)
+            self.deliverer.send_due(destination)
 
     def overview(self) -> Overview:
         with self.database.reading.begin() as session:
@@ -86,10 +92,7 @@ def running_node(
         worker = Worker(
             name="test",
             database=database,
-            files=files,
-            grader=grader,
-            installation=INSTALLATION,
-            calling_ae_title=NODE_TITLE,
+            maker=Maker(files, grader, INSTALLATION),
             destinations=destinations,
             lease_seconds=60,
         )
@@ -101,6 +104,9 @@ def running_node(
                 Indexer(database, files, reading),
                 Settler(database, files, quiet_seconds=0),
                 worker,
+                Deliverer("test", database, files, NODE_TITLE),
+                # Peers of the tests that answer here do so at once.
+                Committer("test", database, NODE_TITLE, answer_here_seconds=0.2),
                 server,
             )
         finally:

@@ -29,7 +29,6 @@ from dicom_node.config import (
 from dicom_node.demo_pacs import Orthanc, small_pacs
 from dicom_node.fetching import Fetcher
 from dicom_node.query import asking
-from dicom_node.schedule import Clock
 from dicom_node.sender import Peer
 from storage import jobs, studies
 from storage.associations import is_being_received
@@ -395,8 +394,8 @@ def test_check_config_says_which_questions_the_pacs_takes(
 def test_asking_and_fetching_are_ticks_of_their_own(
     here: Node, fetch: Literal["none", "move"], ticks: list[str], pacs_port: int
 ) -> None:
-    clock, config = Clock(), config_that_asks(pacs_port, fetch)
+    config = config_that_asks(pacs_port, fetch)
 
-    command_line._ask_while_waiting(config, clock, here.database, here.settler)
+    made = command_line._asking_ticks(config, here.database, here.settler)
 
-    assert sorted(job.id for job in clock._scheduler.get_jobs()) == ticks
+    assert sorted(tick.name for tick in made) == ticks

@@ -117,6 +117,31 @@ def test_grades_from_before_landmarks_keep_whether_their_region_was_located(
     assert found.sagittal is None
 
 
+def test_deliveries_from_before_have_waited_since_they_were_made(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/filled.sqlite"
+    upgrade_to(url, "0003")
+    made = "2026-11-01 12:00:00.000000"
+    with sa.create_engine(url).begin() as connection:
+        insert(
+            connection,
+            "deliveries",
+            {
+                "id": 1, "result_id": 1, "kind": "picture", "destination": "pacs",
+                "object_id": 1, "state": "waiting", "created_at": made,
+                "changed_at": made, "not_before": made, "attempts": 0,
+                "claim_number": 0,
+            },
+        )  # fmt: skip
+
+    migrate(url)
+
+    statement = sa.text("SELECT waiting_since FROM deliveries")
+    with closing(sa.create_engine(url).connect()) as connection:
+        assert connection.execute(statement).scalar_one() == made
+
+
 def fill_with_one_slice(connection: sa.Connection, located: int) -> None:
     """Fill a database of revision 0002 with a result of one slice."""
     moment = "2026-11-01 12:00:00.000000"
@@ -158,12 +183,16 @@ def fill_with_one_slice(connection: sa.Connection, located: int) -> None:
         ),
     ]  # fmt: skip
     for table, values in rows:
-        names = ", ".join(values)
-        places = ", ".join(f":{name}" for name in values)
-        connection.execute(
-            sa.text(f"INSERT INTO {table} ({names}) VALUES ({places})"),  # noqa: S608
-            values,
-        )
+        insert(connection, table, values)
+
+
+def insert(connection: sa.Connection, table: str, values: dict[str, object]) -> None:
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    connection.execute(
+        sa.text(f"INSERT INTO {table} ({names}) VALUES ({places})"),  # noqa: S608
+        values,
+    )
 
 
 def upgrade_to(url: str, revision: str) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from storage import jobs, outbox
 from storage.alarms import AlarmKind
 from storage.database import Database
@@ -101,7 +103,8 @@ def test_deliveries_are_counted_by_destination_and_state(database: Database) -> 
 
     seen = look(database)
 
-    assert seen.deliveries == (
+    counts = tuple(replace(it, oldest_seconds=None) for it in seen.deliveries)
+    assert counts == (
         Deliveries("archive", waiting=0, sending=0, delivered=0, shadow=5, dead=0),
         Deliveries("pacs", waiting=2, sending=1, delivered=1, shadow=0, dead=1),
     )

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from storage import alarms, jobs, outbox, results, retention, studies
+from storage import alarms, commitments, jobs, outbox, results, retention, studies
 from storage.database import Database
 from storage.errors import ImagesRemoved
 from storage.instances import study_instances
 from storage.outbox import Addressee
-from storage.states import AlarmKind, Filed, Role
-from storage.tables import AlarmRow, ReceiptRow, StudyRow
+from storage.states import AlarmKind, CommitmentState, Filed, Role
+from storage.tables import AlarmRow, CommitmentRow, ReceiptRow, StudyRow
 from tests.storage.builders import (
     STUDY,
     graded,
@@ -128,6 +128,24 @@ def test_a_study_that_somebody_or_something_waits_for_stays(
 
         assert finished(session) == []
         assert retention.condemn_study(session, STUDY, MONTH) == 0
+
+
+def test_a_study_of_which_the_pacs_has_not_said_that_it_keeps_the_report_stays(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        for delivery in outbox.claim_due(session, PACS, "worker", 60, 10):
+            outbox.delivered(session, delivery, 0)
+            commitments.expect(session, delivery)
+        pass_time(session, MONTHS_SECONDS)
+        asked = finished(session)
+        session.execute(
+            sa.update(CommitmentRow).values(state=CommitmentState.COMMITTED)
+        )
+
+        assert asked == []
+        assert finished(session) == [STUDY]
 
 
 def test_shadow_deliveries_keep_nothing(database: Database) -> None:

@@ -1,0 +1,178 @@
+"""Ask a destination whether it keeps what it took, and wait a moment for the answer.
+
+An answer that takes longer comes to the receiver, on an association of the
+destination's own; whoever gets it writes it down (`dicom_node.commitment`).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from dataclasses import dataclass, field, replace
+
+from pynetdicom import evt
+from pynetdicom.pdu import P_DATA_TF
+
+from dicom_node import requested
+from dicom_node.commitment import (
+    REQUEST,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    Reports,
+    question,
+)
+from dicom_node.config import Destination
+from dicom_node.errors import ContextRefused, PeerUnreachable
+from dicom_node.logs import Action, about
+from dicom_node.sender import OpenAssociation, Peer, association
+from storage import commitments
+from storage.commitments import Question
+from storage.database import Database
+
+log = logging.getLogger(__name__)
+
+OBJECTS_PER_QUESTION = 50
+QUESTION_LEASE_SECONDS = 300.0
+"""Longer than connecting, asking and waiting may take together."""
+ANSWER_HERE_SECONDS = 5.0
+"""How long the association is kept open for an answer on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """Takes a report on the association that asked, and tells when it is dealt with."""
+
+    reports: Reports
+    heard: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Our response is out: to release before would break the association."""
+
+    def handlers(self) -> list[evt.EventHandlerType]:
+        return [
+            (evt.EVT_N_EVENT_REPORT, self._on_event_report),
+            (evt.EVT_PDU_SENT, self._on_pdu_sent),
+        ]
+
+    def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
+        self.heard.set()
+        return self.reports.on_event_report(event)
+
+    def _on_pdu_sent(self, event: evt.Event) -> None:
+        # The one that follows the report on this association is its response.
+        if self.heard.is_set() and isinstance(event.pdu, P_DATA_TF):
+            self.answered.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Asks one destination after another."""
+
+    name: str
+    """Of the worker whose lease it is."""
+    database: Database
+    calling_ae_title: str
+    tls: ssl.SSLContext | None = None
+    """For the destinations that ask for it."""
+    answer_here_seconds: float = ANSWER_HERE_SECONDS
+
+    def ask_due(self, destination: Destination) -> int:
+        """Ask about what is due at one destination; return how many objects."""
+        with self.database.sessions.begin() as session:
+            due = commitments.claim_due(
+                session,
+                destination.name,
+                self.name,
+                QUESTION_LEASE_SECONDS,
+                OBJECTS_PER_QUESTION,
+            )
+        if due is None:
+            return 0
+        listener = _Listener(Reports(self.database))
+        try:
+            with association(
+                self.calling_ae_title,
+                peer_of(destination, self.tls),
+                [SOP_CLASS_UID],
+                handlers=listener.handlers(),
+            ) as opened:
+                if self._ask(opened, due):
+                    self._wait(opened, listener.answered)
+        except PeerUnreachable as error:
+            self._postpone(due, error)
+        except ContextRefused as error:
+            self._fail(due, error)
+        return len(due.items)
+
+    def _ask(self, opened: OpenAssociation, due: Question) -> bool:
+        """Send the question; False where the destination does not take it.
+
+        Raises
+        ------
+        PeerUnreachable
+            No answer, or the association is gone.
+        """
+        try:
+            answer, _ = opened.assoc.send_n_action(
+                question(due.transaction_uid, due.items),
+                REQUEST,
+                SOP_CLASS_UID,
+                SOP_INSTANCE_UID,
+            )
+        except RuntimeError as error:
+            raise PeerUnreachable(f"{opened.peer} closed the association") from error
+        if "Status" not in answer:
+            raise PeerUnreachable(f"{opened.peer} gave no answer, or aborted")
+        if status := int(answer.Status):
+            self._refused(due, f"{opened.peer} answered with status 0x{status:04X}")
+            return False
+        with self.database.sessions.begin() as session:
+            commitments.asked(session, due)
+        self._log(due, logging.INFO, "took the question")
+        return True
+
+    def _wait(self, opened: OpenAssociation, answered: threading.Event) -> None:
+        """Keep the association open for a moment, or until the answer has come."""
+        parts = 50
+        for _ in range(parts):
+            if answered.wait(self.answer_here_seconds / parts):
+                return
+            if not opened.assoc.is_established:
+                return
+
+    def _postpone(self, due: Question, error: PeerUnreachable) -> None:
+        with self.database.sessions.begin() as session:
+            commitments.postpone(session, due, str(error))
+        self._log(due, logging.WARNING, f"is asked again: {error}")
+
+    def _refused(self, due: Question, error: str) -> None:
+        with self.database.sessions.begin() as session:
+            commitments.refused(session, due, error)
+        self._log(due, logging.WARNING, f"does not take the question: {error}")
+
+    def _fail(self, due: Question, error: ContextRefused) -> None:
+        reason = f"it offers no storage commitment ({error})"
+        with self.database.sessions.begin() as session:
+            commitments.fail(session, due, reason)
+        self._log(due, logging.ERROR, f"{reason}; set commitment = false for it")
+
+    def _log(self, due: Question, level: int, sentence: str) -> None:
+        for study in sorted({item.study_instance_uid for item in due.items}):
+            log.log(
+                level,
+                "commitment of %s: it %s",
+                due.destination,
+                sentence,
+                extra=about(Action.COMMITMENT_ASKED, study),
+            )
+
+
+def peer_of(destination: Destination, tls: ssl.SSLContext | None = None) -> Peer:
+    """Return whom to ask: the destination itself, unless another AE answers for it."""
+    peer = requested.peer(destination, tls)
+    return replace(
+        peer,
+        ae_title=destination.commitment_ae_title or peer.ae_title,
+        host=destination.commitment_host or peer.host,
+        port=destination.commitment_port or peer.port,
+    )
