@@ -23,6 +23,7 @@ RECEIVER, WORKER = "lumbar-node-receiver", "lumbar-node-worker"
 BOTH = f"{RECEIVER} {WORKER}"
 STATE = "--property=ActiveState,SubState,Result,NRestarts,StatusText,ExecMainStatus"
 STUDY_GRADED_SECONDS = 600.0
+PROGRESS = re.compile("Updating files: +[0-9]+%")
 
 
 @dataclass(slots=True)
@@ -39,7 +40,8 @@ class Log:
         self.lines += [sentence, ""]
 
     def show(self, command: str, printed: str) -> None:
-        self.lines += ["```", f"# {command}", *printed.splitlines(), "```", ""]
+        lines = [line for line in printed.splitlines() if not PROGRESS.match(line)]
+        self.lines += ["```", f"# {command}", *lines, "```", ""]
 
 
 @dataclass(slots=True)

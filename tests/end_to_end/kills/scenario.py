@@ -31,7 +31,8 @@ from tests.end_to_end.kills.traffic import MOST_UNFINISHED, Traffic, counting_pa
 from tests.end_to_end.processes import CONFIG
 
 LONGEST_PAUSE_SECONDS = 1.0
-LONGEST_AIM_SECONDS = 4.0
+LONGEST_AIM_SECONDS = 15.0
+"""A worker that was just started takes a while to come to anything."""
 LONGEST_AFTER_AIM_SECONDS = 0.004
 SETTLED_WITHIN_SECONDS = 180.0
 QUIET_SECONDS = 1.0
