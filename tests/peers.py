@@ -119,7 +119,7 @@ def stoppable_postgresql() -> Iterator[StoppableServer]:
         tempfile.TemporaryDirectory(
             prefix="postgresql-", ignore_cleanup_errors=True
         ) as folder,
-        _running_postgresql(initdb, pg_ctl, Path(folder)),
+        _started(initdb, pg_ctl, Path(folder)),
     ):
         server = StoppableServer(pg_ctl, Path(folder))
         migrate(server.url)
