@@ -397,9 +397,10 @@ def _grading_process(_arguments: argparse.Namespace) -> int:
 
 def _migrate(arguments: argparse.Namespace) -> int:
     from storage.database import migrate
+    from storage.files import Files
 
     config = _load(arguments)
-    config.node.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    Files(config.node.data_directory).make_folder()
     migrate(config.database_url)
     print("the schema is up to date")
     return 0

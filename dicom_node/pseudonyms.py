@@ -9,7 +9,6 @@ pseudonyms from the same key.
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import pydicom
 from pydicom import Dataset
+
+from storage.files import Files
 
 KEY_NAME = "pseudonyms.key"
 KEY_BYTES = 32
@@ -54,14 +55,7 @@ def key_of(data_directory: Path) -> bytes:
     OSError
         It cannot be read or written.
     """
-    path = data_directory / KEY_NAME
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-    return path.read_bytes()
+    return Files(data_directory).made_once(KEY_NAME, secrets.token_bytes(KEY_BYTES))
 
 
 def pseudonym(key: bytes, issuer: str, patient_id: str) -> str:

@@ -51,6 +51,10 @@ class Files:
     )
     """Folders that a power cut can no longer undo, so that few are synced twice."""
 
+    def make_folder(self) -> None:
+        """Make the data directory where it is missing; durable on return."""
+        _make_folders(self.data_directory)
+
     def write_received(self, parts: Sequence[bytes | memoryview]) -> StoredFile:
         """Write one object as it came, in pieces; durable on return.
 
@@ -113,6 +117,28 @@ class Files:
         stored = self._place(Root.PRODUCED, f"{digest[:2]}/{digest}-{name}", [content])
         self.flush_names(self.folder_of(stored))
         return stored
+
+    def made_once(self, name: str, content: bytes) -> bytes:
+        """Return what a file of the data directory holds: ``content`` if it is new.
+
+        Whole and durable on return: of several processes the first one decides, and
+        no kill and no power cut leaves an empty file for ever.
+
+        Raises
+        ------
+        OSError
+            It can be neither read nor written.
+        """
+        self.make_folder()
+        path = self.data_directory / name
+        if not path.exists():
+            with _temporary_beside(path) as temporary:
+                _write_durably(temporary, [content])
+                with suppress(FileExistsError):
+                    path.hardlink_to(temporary)
+        # Even where it is not new: whoever made it may not have come so far yet.
+        _sync_folder(self.data_directory)
+        return path.read_bytes()
 
     def path(self, root: Root, key: str) -> Path:
         """Return where a file lies, whether or not it is there.

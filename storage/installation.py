@@ -21,7 +21,7 @@ from pathlib import Path
 
 from storage.database import Database, insert_missing
 from storage.errors import NotOurs
-from storage.files import FILE_MODE, FOLDER_MODE
+from storage.files import FILE_MODE, FOLDER_MODE, Files
 from storage.tables import InstallationRow
 
 ID_NAME = "installation-id"
@@ -64,14 +64,8 @@ def installation_id(data_directory: Path) -> str:
     OSError
         It cannot be read or written.
     """
-    path = data_directory / ID_NAME
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(uuid.uuid4().hex)
-    return path.read_text(encoding="ascii").strip()
+    made = Files(data_directory).made_once(ID_NAME, uuid.uuid4().hex.encode())
+    return made.decode("ascii").strip()
 
 
 def tighten(data_directory: Path, database_file: Path | None) -> list[Path]:

@@ -69,13 +69,20 @@ def _find(program: str) -> Path | None:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """The URL of an empty database on a PostgreSQL of this session's own."""
+    with running_postgresql() as url:
+        yield url
+
+
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """Run a PostgreSQL of our own; give the URL of its empty database."""
     initdb, pg_ctl = require_peer("postgresql", "initdb", "pg_ctl")
     # Not pytest's folder: PostgreSQL's own user could not reach into it.
     with (
         tempfile.TemporaryDirectory(
             prefix="postgresql-", ignore_cleanup_errors=True
         ) as folder,
-        _running_postgresql(initdb, pg_ctl, Path(folder)),
+        _started(initdb, pg_ctl, Path(folder)),
     ):
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
 
@@ -112,7 +119,7 @@ def stoppable_postgresql() -> Iterator[StoppableServer]:
         tempfile.TemporaryDirectory(
             prefix="postgresql-", ignore_cleanup_errors=True
         ) as folder,
-        _running_postgresql(initdb, pg_ctl, Path(folder)),
+        _started(initdb, pg_ctl, Path(folder)),
     ):
         server = StoppableServer(pg_ctl, Path(folder))
         migrate(server.url)
@@ -120,7 +127,7 @@ def stoppable_postgresql() -> Iterator[StoppableServer]:
 
 
 @contextmanager
-def _running_postgresql(initdb: Path, pg_ctl: Path, folder: Path) -> Iterator[None]:
+def _started(initdb: Path, pg_ctl: Path, folder: Path) -> Iterator[None]:
     cluster = folder / "cluster"
     # A socket in our own folder: no port that another server may have taken.
     # Durability is PostgreSQL's own business here, so it need not cost time.

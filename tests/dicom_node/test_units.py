@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -59,6 +60,30 @@ def test_a_unit_is_watched_and_hardened(unit: Path) -> None:
     assert value(unit, "ProtectSystem") == "strict"
     assert value(unit, "CapabilityBoundingSet") == ""
     assert value(unit, "UMask") == "0077"
+    # Without it numpy's import is the end of a process that may not call mbind.
+    assert value(unit, "SystemCallErrorNumber") == "EPERM"
+
+
+@EVERY_UNIT
+def test_a_unit_is_exposed_little_and_says_why(unit: Path) -> None:
+    (analyze,) = require_peer("systemd", "systemd-analyze")
+    most = {"receive": 2.5, "work": 4.0}[value(unit, "ExecStart").split()[1]]
+
+    ended = subprocess.run(
+        [analyze, "security", "--offline=true", "--json=short", unit],
+        capture_output=True,
+        check=True,
+    )
+
+    exposed = [item["name"] for item in json.loads(ended.stdout) if item["exposure"]]
+    explained = re.findall(r"(?m)^# (\S+=\S*): ", unit.read_text())
+    assert sorted(explained) == sorted(exposed)
+    threshold = f"--threshold={most * 10:.0f}"
+    subprocess.run(
+        [analyze, "security", "--offline=true", threshold, unit],
+        capture_output=True,
+        check=True,
+    )
 
 
 def test_the_worker_is_left_the_time_that_its_study_may_take() -> None:

@@ -43,6 +43,8 @@ class NodeProcesses:
     folder: Path
     url: str
     port: int
+    program: str = "dicom_node"
+    """The module to run: the node, or the node with a stand-in for the network."""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -97,7 +99,7 @@ class NodeProcesses:
 
     def _command(self, *words: str) -> list[str]:
         verb, *rest = words
-        base = [sys.executable, "-m", "dicom_node", verb]
+        base = [sys.executable, "-m", self.program, verb]
         return [*base, "--config", str(self.config), *rest]
 
 

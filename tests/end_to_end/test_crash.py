@@ -15,20 +15,38 @@ from dicom_node.demo_pacs import small_pacs
 from tests.end_to_end.processes import NodeProcesses, node_processes
 from tests.end_to_end.scanner import read, send
 
-pytestmark = pytest.mark.model
+FAST = "tests.end_to_end.kills.fast_node"
+
+
+@pytest.fixture
+def to_the_pacs(destination: Destination) -> str:
+    """The section of the configuration that names the PACS."""
+    return (
+        f'[[destinations]]\nname = "pacs"\nae_title = "{destination.ae_title}"\n'
+        f'host = "127.0.0.1"\nport = {destination.port}\n'
+    )
 
 
 @pytest.fixture
 def processes(
-    database_url: str, tmp_path: Path, destination: Destination
+    sqlite_database_url: str, tmp_path: Path, to_the_pacs: str
 ) -> Iterator[NodeProcesses]:
-    section = (
-        f'[[destinations]]\nname = "pacs"\nae_title = "{destination.ae_title}"\n'
-        f'host = "127.0.0.1"\nport = {destination.port}\n'
-    )
+    """The node with the shipped bundle; on PostgreSQL the fast one is killed."""
     with node_processes(
-        tmp_path / "node", database_url, destinations=section
+        tmp_path / "node", sqlite_database_url, destinations=to_the_pacs
     ) as running:
+        yield running
+
+
+@pytest.fixture
+def fast_processes(
+    database_url: str, tmp_path: Path, to_the_pacs: str
+) -> Iterator[NodeProcesses]:
+    """The node with a stand-in for the network, on each database."""
+    with node_processes(
+        tmp_path / "node", database_url, destinations=to_the_pacs
+    ) as running:
+        running.program = FAST
         yield running
 
 
@@ -36,6 +54,7 @@ def axial(files: list[Path]) -> list[pydicom.Dataset]:
     return read([path for path in files if path.parent.name == "t2_ax"])
 
 
+@pytest.mark.model
 def test_a_worker_killed_while_it_grades_loses_nothing_and_grades_once(
     processes: NodeProcesses, destination: Destination, hitachi_files: list[Path]
 ) -> None:
@@ -58,24 +77,24 @@ def test_a_worker_killed_while_it_grades_loses_nothing_and_grades_once(
 
 
 def test_a_receiver_killed_between_two_images_has_kept_what_it_acknowledged(
-    processes: NodeProcesses, destination: Destination, hitachi_files: list[Path]
+    fast_processes: NodeProcesses, destination: Destination, hitachi_files: list[Path]
 ) -> None:
     images = axial(hitachi_files)
-    receiver = processes.start("receive")
+    receiver = fast_processes.start("receive")
     ae = AE(ae_title="SCANNER")
     ae.add_requested_context(
         images[0].SOPClassUID, images[0].file_meta.TransferSyntaxUID
     )
-    assoc = ae.associate("127.0.0.1", processes.port, ae_title="LUMBARNODE")
+    assoc = ae.associate("127.0.0.1", fast_processes.port, ae_title="LUMBARNODE")
     acknowledged = [int(assoc.send_c_store(ds).Status) for ds in images[:7]]
-    processes.kill(receiver)
+    fast_processes.kill(receiver)
     assoc.abort()
 
     with small_pacs(destination.ae_title, destination.port) as pacs:
-        processes.start("receive")
-        send(processes.peer, images[7:])
-        processes.start("work")
-        done = processes.wait_until(
+        fast_processes.start("receive")
+        send(fast_processes.peer, images[7:])
+        fast_processes.start("work")
+        done = fast_processes.wait_until(
             lambda seen: any(to.delivered == 2 for to in seen.deliveries)
         )
 
@@ -84,6 +103,7 @@ def test_a_receiver_killed_between_two_images_has_kept_what_it_acknowledged(
     assert len(pacs.kept) == 2
 
 
+@pytest.mark.model
 def test_a_worker_that_is_asked_to_stop_finishes_and_says_so(
     sqlite_database_url: str, tmp_path: Path, hitachi_files: list[Path]
 ) -> None:
@@ -101,6 +121,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_and_says_so(
         assert "[action=stopping]" in processes.logs()
 
 
+@pytest.mark.model
 def test_no_log_line_names_the_patient(
     sqlite_database_url: str, tmp_path: Path, hitachi_files: list[Path]
 ) -> None:

@@ -63,6 +63,16 @@ def test_an_object_produced_again_replaces_the_first(files: Files) -> None:
     assert len(everything_in(files.data_directory)) == 1
 
 
+def test_what_is_made_once_stays_as_it_was_and_is_the_owners_alone(
+    files: Files,
+) -> None:
+    first = files.made_once("identity", b"first")
+
+    assert files.made_once("identity", b"second") == first == b"first"
+    [kept] = everything_in(files.data_directory)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
 def test_two_studies_never_share_an_object(files: Files) -> None:
     first = files.write_produced("1.2.3", "report.dcm", b"one")
     second = files.write_produced("1.2.4", "report.dcm", b"other")
@@ -174,6 +184,15 @@ def test_a_write_that_fails_halfway_leaves_nothing(
         files.write_received([bytes(file_size_limit), b"one byte too many"])
 
     assert everything_in(files.data_directory) == []
+
+
+def test_what_is_made_once_is_whole_or_not_there(
+    files: Files, file_size_limit: int
+) -> None:
+    with pytest.raises(OSError, match="File too large"):
+        files.made_once("identity", bytes(file_size_limit + 1))
+
+    assert files.made_once("identity", b"whole") == b"whole"
 
 
 def test_an_object_that_cannot_be_replaced_stays_as_it_was(

@@ -1,0 +1,128 @@
+"""The node's command line with a stand-in for the network, started by forking.
+
+``python -m tests.end_to_end.kills.fast_node`` imports the program once and then forks
+a process for each line of JSON that it reads, so that a thousand restarts are cheap.
+With a verb it runs that one itself. Each of them runs `dicom_node.__main__.main`: the
+verbs, the configuration and every object are the node's own, except the grader.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pydicom import Dataset
+
+import dicom_node.completeness
+import dicom_node.indexer
+import dicom_node.receiver
+import dicom_node.service
+import dicom_node.worker
+from dicom_node import __main__ as program
+from grading.boxes import Box
+from grading.grades import SliceKey, StudyGrades
+from tests.dicom_factories import MODEL
+from tests.end_to_end.kills.stages import Page, watch
+from tests.fakes import SameEverywhere
+
+LOADED = (
+    dicom_node.completeness,
+    dicom_node.indexer,
+    dicom_node.receiver,
+    dicom_node.service,
+    dicom_node.worker,
+)
+"""What the verbs would import by themselves, each time anew."""
+FAST_NODE = "tests.end_to_end.kills.fast_node"
+CHILD = "grading-process"
+PAGE = "NODE_STAGES_PAGE"
+"""The environment variable that says where the page of stages is."""
+LONGEST_GRADING_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FastGrader:
+    """Grades alike everywhere, and takes a moment in which one can be killed."""
+
+    @property
+    def bundle(self) -> SimpleNamespace:
+        return SimpleNamespace(identity=MODEL)
+
+    @property
+    def engine_words(self) -> str:
+        return "by a stand-in for the network"
+
+    def grade(
+        self, datasets: Sequence[Dataset], drawn: Mapping[SliceKey, Box] | None = None
+    ) -> StudyGrades:
+        time.sleep(random.uniform(0, LONGEST_GRADING_SECONDS))
+        return SameEverywhere().grade(datasets, drawn)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one verb of the node in this process; return the exit status."""
+    program._grader = lambda _config: FastGrader()  # type: ignore[assignment, return-value]
+    _grade_in_a_fast_child()
+    if page := os.environ.get(PAGE):
+        watch(Page(Path(page)), child=words[0] == CHILD)
+    return program.main(words)
+
+
+def _grade_in_a_fast_child() -> None:
+    """Where the worker has its studies graded by a child, let that be fast as well."""
+    if find_spec("dicom_node.grading_process"):
+        process = import_module("dicom_node.grading_process").GradingProcess
+        process.__init__.__defaults__ = (("-m", FAST_NODE, CHILD),)
+
+
+def main() -> None:
+    """Fork a process per line ``{"words": [...], "log": FILE, "page": FILE}``."""
+    # Nobody waits for the children: whoever asked watches them by their pidfd.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _become(asked)
+        print(child, flush=True)
+
+
+def _become(asked: dict[str, Any]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()  # so that it can be ended with all that it started
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(ours, theirs)
+    random.seed()
+    os.environ[PAGE] = asked["page"]  # for its children too
+    status = 1
+    try:
+        status = run(asked["words"])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()  # into the log; nobody else would see it
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(run(sys.argv[1:]))
+    main()
