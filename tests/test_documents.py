@@ -12,6 +12,7 @@ import pytest
 from dicom_node import __main__ as command_line
 from dicom_node import config, receiver
 from dicom_node.logs import Action
+from dicom_node.verbs import deciding
 from storage.states import AlarmKind
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +42,7 @@ def test_every_event_that_the_log_names_has_its_line(
 def test_every_alarm_that_only_a_person_closes_is_named_with_its_command(
     operations: str,
 ) -> None:
-    for kind in command_line.ACKNOWLEDGED:
+    for kind in deciding.ACKNOWLEDGED:
         assert f"`node acknowledge {kind}" in operations
 
 

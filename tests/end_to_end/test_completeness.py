@@ -16,7 +16,6 @@ import pytest
 from pydicom import Dataset
 from pynetdicom import AE
 
-from dicom_node import __main__ as command_line
 from dicom_node.asking import Asker
 from dicom_node.completeness import Settler
 from dicom_node.config import (
@@ -30,6 +29,7 @@ from dicom_node.demo_pacs import Orthanc, small_pacs
 from dicom_node.fetching import Fetcher
 from dicom_node.query import asking
 from dicom_node.sender import Peer
+from dicom_node.verbs import checking, working
 from storage import jobs, studies
 from storage.associations import is_being_received
 from storage.overview import overview
@@ -377,10 +377,8 @@ def test_check_config_says_which_questions_the_pacs_takes(
     capsys: pytest.CaptureFixture[str], pacs_port: int
 ) -> None:
     with query_pacs(QueryPacs({})) as pacs:
-        takes = command_line._answers_questions(
-            config_that_asks(pacs.peer.port, "move")
-        )
-    takes_not = command_line._answers_questions(config_that_asks(pacs_port, "none"))
+        takes = checking._answers_questions(config_that_asks(pacs.peer.port, "move"))
+    takes_not = checking._answers_questions(config_that_asks(pacs_port, "none"))
 
     said = capsys.readouterr().out.splitlines()
     assert (takes, takes_not) == (True, False)
@@ -396,6 +394,6 @@ def test_asking_and_fetching_are_ticks_of_their_own(
 ) -> None:
     config = config_that_asks(pacs_port, fetch)
 
-    made = command_line._asking_ticks(config, here.database, here.settler)
+    made = working._asking_ticks(config, here.database, here.settler)
 
     assert sorted(tick.name for tick in made) == ticks

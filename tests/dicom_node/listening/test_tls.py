@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dicom_node import __main__ as command_line
 from dicom_node import requested, sender, tls
 from dicom_node.config import Destination, TlsSection
 from dicom_node.demo_pacs import free_port, wait_for_port
 from dicom_node.errors import ConfigError, PeerUnreachable
 from dicom_node.sender import Peer
+from dicom_node.verbs import checking
 from tests.dicom_factories import as_received, mr_image
 from tests.dicom_node.listening.conftest import Start
 from tests.dicom_node.listening.raw_peer import RawPeer
@@ -261,5 +261,5 @@ def test_check_config_says_until_when_the_certificates_are_good(
     soon.key.chmod(0o600)
     day = f"{datetime.now(UTC) + timedelta(days=12):%Y-%m-%d}"
 
-    assert "all certificates are good until" in command_line._certificates(section)
-    assert f"ends on {day}: renew it" in command_line._certificates(soon)
+    assert "all certificates are good until" in checking._certificates(section)
+    assert f"ends on {day}: renew it" in checking._certificates(soon)

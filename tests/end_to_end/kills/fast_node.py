@@ -31,6 +31,7 @@ import dicom_node.receiver
 import dicom_node.service
 import dicom_node.worker
 from dicom_node import __main__ as program
+from dicom_node.verbs import working
 from grading.boxes import Box
 from grading.grades import SliceKey, StudyGrades
 from tests.dicom_factories import MODEL
@@ -73,7 +74,8 @@ class FastGrader:
 
 def run(words: Sequence[str]) -> int:
     """Run one verb of the node in this process; return the exit status."""
-    program._grader = lambda _config: FastGrader()  # type: ignore[assignment, return-value]
+    # The verb has imported it by its name.
+    working.grader_of = lambda _config: FastGrader()  # type: ignore[assignment, return-value]
     _grade_in_a_fast_child()
     if page := os.environ.get(PAGE):
         watch(Page(Path(page)), child=words[0] == CHILD)

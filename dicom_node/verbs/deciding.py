@@ -1,0 +1,74 @@
+"""A person's word about one study, or about an alarm."""
+
+from __future__ import annotations
+
+import argparse
+
+from dicom_node.errors import NodeError
+from dicom_node.verbs.opening import load, opened
+
+FAILED = 1
+
+ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed")
+"""Alarms that only a person can close."""
+
+
+def regrade(arguments: argparse.Namespace) -> int:
+    """Open a new revision of a study."""
+    from storage import jobs, retention, studies
+
+    study = arguments.study_instance_uid
+    database = opened(load(arguments))
+    with database.sessions.begin() as session:
+        last = jobs.get(session, study)
+        if last is None:
+            raise NodeError(
+                f"{study} was never queued: it holds no image, or still comes in"
+            )
+        revision = studies.force_revision(session, study)
+        retention.require_images(session, study)
+        jobs.add(session, study, revision, last.input_digest)
+    database.close()
+    print(f"revision {revision} of {study} waits to be graded")
+    return 0
+
+
+def resend(arguments: argparse.Namespace) -> int:
+    """Send a study's existing output again."""
+    from dicom_node.requested import addressee
+    from storage import outbox
+
+    config = load(arguments)
+    database = opened(config)
+    addressees = [addressee(destination) for destination in config.destinations]
+    with database.sessions.begin() as session:
+        count = outbox.resend(session, arguments.study_instance_uid, addressees)
+    database.close()
+    print(f"{count} objects of {arguments.study_instance_uid} wait to be sent again")
+    return 0 if count else FAILED
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """Say that a held study is one patient."""
+    from storage import studies
+
+    database = opened(load(arguments))
+    with database.sessions.begin() as session:
+        studies.release(session, arguments.study_instance_uid)
+    database.close()
+    print(f"{arguments.study_instance_uid} is released and will be looked at again")
+    return 0
+
+
+def acknowledge(arguments: argparse.Namespace) -> int:
+    """Close alarms that a person has seen to."""
+    from storage import alarms
+    from storage.states import AlarmKind
+
+    database = opened(load(arguments))
+    kind = AlarmKind(arguments.kind)
+    with database.sessions.begin() as session:
+        count = alarms.resolve(session, kind, arguments.study_instance_uid)
+    database.close()
+    print(f"{count} alarms of kind {kind} closed")
+    return 0 if count else FAILED
