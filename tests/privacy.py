@@ -66,7 +66,8 @@ class Ear:
             return []
         longest_first = sorted(self.identifiers, key=len, reverse=True)
         anyone = "|".join(map(re.escape, longest_first))
-        pattern = re.compile(rf"(?<!\w)(?:{anyone})(?!\w)")
+        # A part of a UID is nobody's number.
+        pattern = re.compile(rf"(?<![\w.])(?:{anyone})(?!\w|\.\d)")
         return [
             f"{where} names {found[0]!r}: {text[:300]!r}"
             for where, text in heard

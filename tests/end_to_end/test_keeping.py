@@ -259,6 +259,7 @@ def test_what_was_received_graded_and_sent_stands_in_the_trail(
             node,
             indexer=replace(node.indexer, trail=trail),
             worker=replace(node.worker, trail=trail),
+            deliverer=replace(node.deliverer, trail=trail),
         )
         send(node.peer, images(4))
         heard.work()

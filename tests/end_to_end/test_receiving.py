@@ -309,6 +309,8 @@ def test_an_image_whose_receipt_cannot_be_written_is_refused_and_not_kept(
 
     statuses = send(quiet_node.peer, [as_received(mr_image())])
 
+    with quiet_node.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE receipts_away RENAME TO receipts")
     assert statuses == [0xA701]
     assert not list(quiet_node.files.data_directory.rglob("*.dcm"))
 

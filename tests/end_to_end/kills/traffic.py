@@ -42,7 +42,7 @@ def small_study(uid: str, images: int) -> list[Dataset]:
     study = mr_series(images, f"{uid}.1")
     for ds in study:
         ds.StudyInstanceUID = uid
-        ds.PatientID = uid[-16:]
+        ds.PatientID = f"P{uid[-15:]}"
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return study
 
