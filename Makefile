@@ -8,7 +8,7 @@ bin := $(VENV)/bin
 tools := $(abspath .venv-tools)/bin
 TOOLS := $(tools)/.lumbar-node-tools
 as_root := $(if $(filter 0,$(shell id -u)),,sudo -n)
-PEERS := orthanc dcmtk dicom3tools poppler-utils postgresql fuse3
+PEERS := orthanc dcmtk dicom3tools poppler-utils postgresql fuse3 openssl
 
 .PHONY: demo test check peers environment development install audit sbom clean
 
@@ -45,8 +45,8 @@ $(bin)/python:
 # Where we may not install, the tests that need a peer say so and are skipped;
 # REQUIRE_PEERS=1 turns a skip into a failure.
 peers:
-	@command -v Orthanc storescu dciodvfy fusermount3 >/dev/null && ls /usr/lib/postgresql/*/bin/initdb \
-	  >/dev/null 2>&1 || { $(as_root) apt-get update -qq && \
+	@(for one in Orthanc storescu dciodvfy pdftotext openssl fusermount3; do \
+	  command -v $$one || exit 1; done; ls /usr/lib/postgresql/*/bin/initdb) >/dev/null 2>&1 || { $(as_root) apt-get update -qq && \
 	  $(as_root) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends $(PEERS) >/dev/null; } || \
 	  echo "peers were not installed ($(PEERS)); tests that need them are skipped"

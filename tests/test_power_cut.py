@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.peers import refuse, require_peer
+from tests.peers import require_peer
 from tests.power_cut import cuts
 from tests.power_cut.cuts import Recorded
 from tests.power_cut.lies import LIES
@@ -44,7 +44,8 @@ WRITTEN: tuple[Operation, ...] = (
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     require_peer("fuse3", "fusermount3")
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        refuse("a file system cannot be mounted here: no /dev/fuse")
+        # The kernel's, not a package's: nobody can be told to install it.
+        pytest.skip("a file system cannot be mounted here: no /dev/fuse")
     return cuts.record(1, 12, tmp_path_factory.mktemp("recorded"))
 
 

@@ -26,8 +26,7 @@ from tests.end_to_end.kills import accounts, traffic
 from tests.end_to_end.kills.processes import forking
 from tests.end_to_end.processes import CONFIG
 from tests.power_cut import recording, replay
-from tests.power_cut.recorder import MARKS
-from tests.power_cut.recording import Acknowledged, Operation
+from tests.power_cut.recording import MARKS, Acknowledged, Operation
 
 MOUNTED_WITHIN_SECONDS = 20.0
 PATIENCE_SECONDS = 180.0

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import mfusepy
 
 from tests.power_cut.recording import (
+    MARKS,
     ROOT,
     Acknowledged,
     Link,
@@ -33,8 +34,6 @@ from tests.power_cut.recording import (
     append,
 )
 
-MARKS = "/acknowledged"
-"""A line written into this file says what was acknowledged; the file is no file."""
 ENDED_BY_SIGNAL = 8
 """What libfuse's `fuse_main` returns when it was told to end (fuse.h)."""
 LONGEST_SYNC_SECONDS = 0.01

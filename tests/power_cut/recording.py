@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 import msgspec
 
+MARKS = "/acknowledged"
+"""A line written into this file says what was acknowledged; the file is no file."""
+
 ROOT = 0
 """The node number of the topmost folder."""
 
