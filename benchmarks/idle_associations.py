@@ -46,6 +46,7 @@ def ours(count: int) -> int:
         address_refusal=AllowList(frozenset(), ()).address_refusal,
         complaints=Complaints(),
         tls=None,
+        unproven=lambda _address, _reason: None,
         handlers=[],
     )
     server.start()

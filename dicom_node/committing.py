@@ -175,4 +175,6 @@ def peer_of(destination: Destination, tls: ssl.SSLContext | None = None) -> Peer
         ae_title=destination.commitment_ae_title or peer.ae_title,
         host=destination.commitment_host or peer.host,
         port=destination.commitment_port or peer.port,
+        # The name is that of the destination's machine, not of another one.
+        tls_name="" if destination.commitment_host else peer.tls_name,
     )

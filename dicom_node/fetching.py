@@ -78,13 +78,17 @@ class Fetcher:
             self._wanted.pop(study, None)
 
     def fetch_wanted(self) -> int:
-        """Ask for everything that is wanted; return how many series were sent."""
+        """Ask for what is wanted of one study; return how many series were sent.
+
+        One study a tick: neither the watchdog nor whoever stops the worker may have to
+        wait for all that a PACS has still to send.
+        """
         if not self._wanted or not self.pause.is_over:
             return 0
         sent = 0
         try:
             with self.move() as query:
-                for study in list(self._wanted.copy()):
+                for study in list(self._wanted.copy())[:1]:
                     sent += self._fetch(query, study)
         except QueryFailed as error:
             seconds = self.pause.failed()

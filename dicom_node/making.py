@@ -62,6 +62,9 @@ class Maker:
             return self._make(order)
         except NotGradable:
             raise
+        except FileNotFoundError as error:
+            # It will not come back by itself: a person has to send the study again.
+            raise GradingBroke(_type_and_place(error)) from error
         except OSError as error:
             # A full disk, or a file server that is away, is not the study's fault.
             raise GradingInterrupted(_type_and_place(error)) from error

@@ -78,6 +78,17 @@ class Receiver:
             return self._refusal(calling, address, reason, CALLED_TITLE_UNKNOWN)
         return None
 
+    def address_refusal(self, address: str) -> str | None:
+        """Say why nobody at an address may connect; None where somebody may."""
+        reason = self.allow_list.address_refusal(address)
+        if reason is not None:
+            self.trail.refused(Peer("", address), reason)
+        return reason
+
+    def unproven(self, address: str, reason: str) -> None:
+        """Take note of a peer that could not prove by TLS who it is."""
+        self.trail.refused(Peer("", address), reason)
+
     def _refusal(
         self, calling: str, address: str, reason: str, diagnostic: int
     ) -> Refusal:
@@ -206,9 +217,10 @@ def start(
         (host, port),
         limits=limits,
         admits=receiver.admits,
-        address_refusal=receiver.allow_list.address_refusal,
+        address_refusal=receiver.address_refusal,
         complaints=Complaints(),
         tls=tls,
+        unproven=receiver.unproven,
         handlers=[
             (evt.EVT_C_STORE, receiver.on_store),
             (evt.EVT_C_ECHO, _on_echo),

@@ -98,7 +98,9 @@ def withdraw(session: Session, destinations: Collection[str]) -> None:
         sa.update(CommitmentRow)
         .where(
             CommitmentRow.destination.not_in(destinations),
-            CommitmentRow.state.in_([CommitmentState.WAITING, CommitmentState.ASKED]),
+            CommitmentRow.state.not_in(
+                [CommitmentState.COMMITTED, CommitmentState.FAILED]
+            ),
         )
         .values(
             state=CommitmentState.FAILED,

@@ -47,6 +47,8 @@ from storage.tables import (
 ENDED_JOBS = (JobState.DONE, JobState.FAILED)
 ENDED_DELIVERIES = (DeliveryState.DELIVERED, DeliveryState.SHADOW)
 """A dead delivery has not ended: a person is to send it again."""
+ENDED_COMMITMENTS = (CommitmentState.COMMITTED, CommitmentState.FAILED)
+"""A failed one has raised an alarm, which keeps the study; or nobody asks any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ def finished_studies(session: Session, keep: timedelta, limit: int) -> list[str]
     """Return studies whose received files may go, the oldest first.
 
     Finished means: looked at since its last change, not held, graded or found not
-    gradable, everything delivered that is to be and committed where that is asked, no
-    open alarm, and none of this younger than ``keep``.
+    gradable, everything delivered that is to be, no answer about it awaited, no open
+    alarm, and none of this younger than ``keep``.
     """
     cutoff = database_now(session) - keep
     query = (
@@ -232,7 +234,7 @@ def _finished(cutoff: datetime) -> sa.ColumnElement[bool]:
             | (DeliveryRow.changed_at > cutoff)
         ).exists(),
         ~commitments.where(
-            (CommitmentRow.state != CommitmentState.COMMITTED)
+            CommitmentRow.state.not_in(ENDED_COMMITMENTS)
             | (CommitmentRow.changed_at > cutoff)
         ).exists(),
         ~alarms_of.where(AlarmRow.resolved_at.is_(None)).exists(),

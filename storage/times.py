@@ -18,8 +18,15 @@ from sqlalchemy.orm import Session
 
 from storage.database import database_now
 from storage.jobs import LAST_RETRY_SECONDS
-from storage.states import DeliveryState, JobState, ReceiptState
-from storage.tables import DeliveryRow, JobRow, ReceiptRow, StudyRow
+from storage.states import CommitmentState, DeliveryState, JobState, ReceiptState
+from storage.tables import (
+    CommitmentRow,
+    DeliveryRow,
+    JobRow,
+    ReceiptRow,
+    StudyRow,
+    WorkerRow,
+)
 
 TOLERANCE = timedelta(seconds=5)
 """Two hosts, or a database and its host, may differ by so much."""
@@ -70,11 +77,29 @@ def _corrections(
             & (DeliveryRow.lease_until > latest_lease),
             {DeliveryRow.lease_until: latest_lease},
         ),
+        (
+            (CommitmentRow.state == CommitmentState.ASKING)
+            & (CommitmentRow.lease_until > latest_lease),
+            {CommitmentRow.lease_until: latest_lease},
+        ),
         (_put_off_too_long(soon), {JobRow.not_before: now}),
         (
             DeliveryRow.changed_at > soon,
-            {DeliveryRow.not_before: now, DeliveryRow.changed_at: now},
+            {
+                DeliveryRow.not_before: now,
+                DeliveryRow.changed_at: now,
+                DeliveryRow.waiting_since: now,
+            },
         ),
+        (
+            CommitmentRow.changed_at > soon,
+            {
+                CommitmentRow.not_before: now,
+                CommitmentRow.changed_at: now,
+                CommitmentRow.waiting_since: now,
+            },
+        ),
+        (WorkerRow.seen_at > soon, {WorkerRow.seen_at: now}),
     ]
 
 

@@ -53,6 +53,8 @@ class House:
     places: Places
     admits: Admission
     complaints: Complaints
+    unproven: Callable[[str, str], None]
+    """Told the address of each peer whose TLS handshake failed, and why."""
     left: Callable[[Acceptor], None]
     """Told of each association whose thread is at its end."""
 
@@ -141,6 +143,7 @@ class Acceptor(Association):
             return
         except _HandshakeFailed as error:
             self._complain(f"{error}")
+            self._house.unproven(self._place.address, f"{error}")
             return
         if requested is None:
             return

@@ -44,10 +44,13 @@ class Server(AssociationServer):
         address_refusal: Callable[[str], str | None],
         complaints: Complaints,
         tls: ssl.SSLContext | None,
+        unproven: Callable[[str, str], None],
         handlers: Sequence[evt.EventHandlerType],
     ) -> None:
         self.places = Places(limits)
-        self._house = House(limits, self.places, admits, complaints, self._left)
+        self._house = House(
+            limits, self.places, admits, complaints, unproven, self._left
+        )
         self._address_refusal = address_refusal
         self._acceptors: set[Acceptor] = set()
         self._lock = threading.Lock()

@@ -47,7 +47,8 @@ def receive(arguments: argparse.Namespace) -> int:
             SpaceGate(config.watched_folders, config.disk.watermarks, log_room),
             trail,
         )
-        watch = OpenAssociations(database)
+        # Nobody else asks what is open, and each association costs it two commits.
+        watch = OpenAssociations(database) if config.completeness.asks else None
         try:
             server = receiver.start(
                 store,
@@ -55,14 +56,15 @@ def receive(arguments: argparse.Namespace) -> int:
                 config.node.port,
                 limits_of(config),
                 secured,
-                watch.handlers(),
+                watch.handlers() if watch else (),
             )
         except OSError as error:
             raise NodeError(
                 f"cannot listen on {where}: {error.strerror or error}; "
                 "end whatever listens there, or set another node.port"
             ) from error
-        watch.start()
+        if watch:
+            watch.start()
         try:
             how = " with TLS" if secured else ""
             service.run_until(
@@ -72,6 +74,7 @@ def receive(arguments: argparse.Namespace) -> int:
             )
         finally:
             receiver.stop(server)
-            watch.stop()
+            if watch:
+                watch.stop()
     database.close()
     return 0

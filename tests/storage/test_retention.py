@@ -148,6 +148,22 @@ def test_a_study_of_which_the_pacs_has_not_said_that_it_keeps_the_report_stays(
         assert finished(session) == [STUDY]
 
 
+def test_a_destination_that_is_no_longer_asked_keeps_nothing(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        for delivery in outbox.claim_due(session, PACS, "worker", 60, 10):
+            outbox.delivered(session, delivery, 0)
+            commitments.expect(session, delivery)
+        assert commitments.claim_due(session, PACS, "dead worker", 60, 10)
+
+        commitments.withdraw(session, [])
+        pass_time(session, MONTHS_SECONDS)
+
+        assert finished(session) == [STUDY]
+
+
 def test_shadow_deliveries_keep_nothing(database: Database) -> None:
     with database.sessions.begin() as session:
         graded(session, destinations=(Addressee("watched", shadow=True),))

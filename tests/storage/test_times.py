@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from storage import jobs, outbox
+from storage import commitments, jobs, outbox, workers
 from storage.database import Database, database_now
-from storage.tables import JobRow
+from storage.tables import JobRow, WorkerRow
 from storage.times import pull_back
 from tests.storage.builders import (
     STUDY,
@@ -115,3 +115,33 @@ def test_a_report_that_waits_is_sent_at_once(database: Database) -> None:
 
         assert before == []
         assert outbox.claim_due(session, "pacs", "worker", LEASE_SECONDS, 10)
+
+
+def test_a_question_to_a_pacs_is_asked_at_once(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        for delivery in outbox.claim_due(session, "pacs", "worker", LEASE_SECONDS, 10):
+            outbox.delivered(session, delivery, 0)
+            commitments.expect(session, delivery)
+        pass_time(session, -HOUR_SECONDS)
+        before = commitments.claim_due(session, "pacs", "worker", LEASE_SECONDS, 10)
+
+        pull_back(session, LEASE_SECONDS)
+
+        assert before is None
+        assert commitments.claim_due(session, "pacs", "worker", LEASE_SECONDS, 10)
+
+
+def test_a_worker_that_died_before_the_step_does_not_live(database: Database) -> None:
+    with database.sessions.begin() as session:
+        workers.give_sign(session, "worker")
+        session.execute(
+            sa.update(WorkerRow).values(
+                seen_at=database_now(session) + timedelta(seconds=HOUR_SECONDS)
+            )
+        )
+
+        pull_back(session, LEASE_SECONDS)
+
+        seen = session.scalars(sa.select(WorkerRow.seen_at)).one()
+        assert seen <= database_now(session)
