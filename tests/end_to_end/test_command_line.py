@@ -167,7 +167,8 @@ def test_grade_of_the_real_study_says_first_what_it_is(
 
     assert done.returncode == 0, done.stderr
     assert "phantom" in done.stdout.splitlines()[0]
-    assert "slab 5 of 5" in done.stdout
+    assert "per disc level\n  L1/L2" in done.stdout
+    assert "\n  L5/S1" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "picture.dcm",
         "report.dcm",
