@@ -153,19 +153,7 @@ def claim_due(
 
 def asked(session: Session, question: Question) -> None:
     """Keep that the destination took the question; its answer may take a day."""
-    now = database_now(session)
-    for item in question.items:
-        _move(
-            session,
-            question,
-            item,
-            state=CommitmentState.ASKED,
-            asks=item.asks + 1,
-            attempts=0,
-            last_error=None,
-            last_status=0,
-            not_before=now + timedelta(seconds=answer_seconds(item)),
-        )
+    _await_answer(session, question, last_error=None, last_status=0)
 
 
 def postpone(session: Session, question: Question, error: str) -> None:
@@ -194,6 +182,11 @@ def refused(session: Session, question: Question, error: str) -> None:
 
     Such a question counts like one that is never answered.
     """
+    _await_answer(session, question, last_error=error)
+
+
+def _await_answer(session: Session, question: Question, **values: object) -> None:
+    """Count a question as put, and let its objects wait for the answer."""
     now = database_now(session)
     for item in question.items:
         _move(
@@ -203,8 +196,8 @@ def refused(session: Session, question: Question, error: str) -> None:
             state=CommitmentState.ASKED,
             asks=item.asks + 1,
             attempts=0,
-            last_error=error,
             not_before=now + timedelta(seconds=answer_seconds(item)),
+            **values,
         )
 
 
