@@ -7,6 +7,7 @@ change the study's state. A PACS that cannot send them is not asked again and ag
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -55,7 +56,10 @@ class Pause:
 
 @dataclass(slots=True)
 class Fetcher:
-    """Asks for series, on an association of its own: sending them may take minutes."""
+    """Asks for series, on an association of its own: sending them may take minutes.
+
+    One thread says what is wanted, another one asks for it.
+    """
 
     move: Callable[[], AbstractContextManager[OpenQuery]]
     to_ae_title: str
@@ -65,17 +69,23 @@ class Fetcher:
         default_factory=dict, init=False
     )
     _asked_for: set[StudyToSettle] = field(default_factory=set, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    """Over both, never held while a peer is waited for."""
 
     def want(self, study: StudyToSettle, series_uids: Sequence[str]) -> None:
         """Ask for these series, unless this was done in the study's present state."""
-        if study not in self._asked_for:
-            self._wanted[study] = tuple(series_uids)
+        with self._turn:
+            if study not in self._asked_for:
+                self._wanted[study] = tuple(series_uids)
 
     def keep_only(self, studies: Sequence[StudyToSettle]) -> None:
         """Forget every other study, and every other state of these."""
-        self._asked_for.intersection_update(studies)
-        for study in set(self._wanted.copy()).difference(studies):
-            self._wanted.pop(study, None)
+        known = set(studies)
+        with self._turn:
+            self._asked_for &= known
+            self._wanted = {
+                it: uids for it, uids in self._wanted.items() if it in known
+            }
 
     def fetch_wanted(self) -> int:
         """Ask for what is wanted of one study; return how many series were sent.
@@ -88,8 +98,8 @@ class Fetcher:
         sent = 0
         try:
             with self.move() as query:
-                for study in list(self._wanted.copy())[:1]:
-                    sent += self._fetch(query, study)
+                if taken := self._take():
+                    sent = self._fetch(query, *taken)
         except QueryFailed as error:
             seconds = self.pause.failed()
             log.warning(
@@ -102,12 +112,25 @@ class Fetcher:
             self.pause.succeeded()
         return sent
 
-    def _fetch(self, query: OpenQuery, study: StudyToSettle) -> int:
+    def _take(self) -> tuple[StudyToSettle, tuple[str, ...]] | None:
+        """Take one study and its series, None where it is no longer wanted.
+
+        It counts as asked for from here on: a study on which a PACS breaks is not
+        asked for again.
+        """
+        with self._turn:
+            if not self._wanted:
+                return None
+            study = next(iter(self._wanted))
+            self._asked_for.add(study)
+            return study, self._wanted.pop(study)
+
+    def _fetch(
+        self, query: OpenQuery, study: StudyToSettle, series_uids: Sequence[str]
+    ) -> int:
         """Ask for a study's series; one that the PACS cannot send is left out."""
         uid, sent = study.study_instance_uid, 0
-        # First, so that a study on which a PACS breaks is not asked for again.
-        self._asked_for.add(study)
-        for series_uid in self._wanted.pop(study, ()):
+        for series_uid in series_uids:
             try:
                 query.move_series(uid, series_uid, self.to_ae_title)
                 sent += 1
