@@ -5,7 +5,8 @@ memory, or be ended by the kernel. It is done by a child that is killed and repl
 
 Parent and child exchange typed messages in MessagePack over one socket, which is the
 child's standard input. Nothing is pickled: a child that a file has taken over can
-say nothing but what its types allow.
+say nothing but what its types allow. A child says that it has heard a question before
+it does anything about it: what ends it earlier is not the question's fault.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from dicom_node.errors import ChildDied, ChildHung
+from dicom_node.errors import ChildDied, ChildGone, ChildHung
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -42,6 +43,8 @@ LAST_WORD_SECONDS = 1.0
 FIRST_VICTIM = "500"
 """Added to the out-of-memory score: the kernel takes the child, not the parent."""
 LENGTH = struct.Struct(">I")
+HEARD = b""
+"""A frame that no message has: the question was received, and is understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,18 @@ class Link:
         OSError
             The other end is gone.
         """
-        frame = encoded(message)
+        self._send_frame(encoded(message), until)
+
+    def say_heard(self) -> None:
+        """Tell the other end that its message is here and understood."""
+        self._send_frame(HEARD, None)
+
+    def await_heard(self, until: float) -> None:
+        """Wait until the other end has heard the last message; raises as `receive`."""
+        if self.receive(until) != HEARD:
+            raise EOFError("the other end answers what it has not heard")
+
+    def _send_frame(self, frame: bytes, until: float | None) -> None:
         self._wait_until(until)
         self.connection.sendall(LENGTH.pack(len(frame)) + frame)
 
@@ -154,25 +168,36 @@ class Child(Generic[Answer]):
         """The child's process number, None where none runs."""
         return self._process.pid if self._process else None
 
-    def ask(self, question: object, seconds: float) -> Answer:
+    def ask(self, question: object, seconds: float, *, start: bool = True) -> Answer:
         """Return the child's answer.
+
+        With ``start=False`` a child that has ended is not replaced: it was told
+        something before, which the next one would not know.
 
         Raises
         ------
         ChildHung
             There was none within so many seconds; the child is killed.
+        ChildGone
+            The child ended, or had ended, before it heard the question.
         ChildDied
             The child ended instead, or answered what is no answer.
         """
+        if not (start or self.running):
+            raise ChildGone(f"its process {self._end()}")
         link, until = self._started(), time.monotonic() + seconds
+        heard = False
         try:
             link.send(question, until)
+            link.await_heard(until)
+            heard = True
             return self.answers.decode(link.receive(until))
         except TimeoutError as error:
             self.close()
             raise ChildHung(f"it took more than {seconds:.0f} seconds") from error
         except (EOFError, OSError, msgspec.DecodeError) as error:
-            raise ChildDied(f"its process {self._end()}") from error
+            kind = ChildDied if heard else ChildGone
+            raise kind(f"its process {self._end()}") from error
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
@@ -242,4 +267,6 @@ def serve(
     """Answer the parent's questions for as long as it is there."""
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            link.send(answer(questions.decode(link.receive())))
+            question = questions.decode(link.receive())
+            link.say_heard()
+            link.send(answer(question))

@@ -11,6 +11,7 @@
     |-- ChildFailed         a child process gave no answer, and was ended
     |   |-- ChildHung       in the time it had
     |   `-- ChildDied       because it ended
+    |       `-- ChildGone   before it heard the question: nothing of it is to blame
     `-- SendError
         |-- PeerUnreachable  tried again, for as long as it takes
         `-- SendRefused      carries the status; see `ContextRefused`
@@ -52,6 +53,10 @@ class ChildHung(ChildFailed):
 
 class ChildDied(ChildFailed):
     """The child ended, by itself or by a signal, or answered nonsense."""
+
+
+class ChildGone(ChildDied):
+    """The child ended before it heard the question, which is not to blame."""
 
 
 class SendError(NodeError):

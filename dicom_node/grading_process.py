@@ -1,7 +1,8 @@
 """The process that grades, as the worker sees it: set up, asked, bounded, replaced.
 
 A study that hangs it, kills it or breaks it costs that process and one attempt of
-that study. A GPU that is unusable after an error is usable by the next process.
+that study; a process that ends before it has seen the study costs none. A GPU that is
+unusable after an error is usable by the next process.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from dicom_node.children import Child
-from dicom_node.errors import ChildFailed, GradingBroke, GradingInterrupted, NodeError
+from dicom_node.errors import (
+    ChildFailed,
+    ChildGone,
+    GradingBroke,
+    GradingInterrupted,
+    NodeError,
+)
 from dicom_node.orders import (
     Answer,
     Broke,
@@ -71,7 +78,9 @@ class GradingProcess:
         if not self.child.running:  # also where the kernel took it between two studies
             self._start_again()
         try:
-            answer = self.child.ask(order, self.timeout_seconds)
+            answer = self.child.ask(order, self.timeout_seconds, start=False)
+        except ChildGone as error:
+            raise GradingInterrupted(f"{error} before it saw the study") from error
         except ChildFailed as error:
             raise GradingBroke(str(error)) from error
         if isinstance(answer, Made):

@@ -7,6 +7,7 @@ bounded in time and memory; the worst it can do is to be quarantined.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import warnings
@@ -23,7 +24,7 @@ from pydicom.errors import InvalidDicomError
 from dicom_node import children
 from dicom_node.children import Child
 from dicom_node.digests import content_digest, patient_digest
-from dicom_node.errors import ChildDied, ChildHung
+from dicom_node.errors import ChildDied, ChildGone, ChildHung
 from storage.instances import InstanceHeader
 from storage.states import Role
 
@@ -160,7 +161,7 @@ class Reader:
         Unreadable
             As `read_header`, or the child hung, or died twice.
         OSError
-            The disk failed, not the file.
+            The disk failed, or twice the child before it saw the path; not the file.
         """
         try:
             answer = self._ask(path)
@@ -168,6 +169,8 @@ class Reader:
             answer = None  # it may have died of something else: once more, afresh
         try:
             answer = answer or self._ask(path)
+        except ChildGone as error:
+            raise OSError(errno.ECHILD, f"no header is read: {error}") from error
         except ChildDied as error:
             raise Unreadable("reading it killed the reading process") from error
         if isinstance(answer, Refused):

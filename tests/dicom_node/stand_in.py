@@ -6,6 +6,7 @@ It imports next to nothing, so that starting it many times is cheap.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from dicom_node import children
+from dicom_node.children import Link
 
 MODEL = {"name": "stand-in", "version": "1", "sha256": "ab", "basis": "phantom"}
 
@@ -25,6 +27,8 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
             return {"type": "Unfit", "reason": reason, "configured": True}
         if question["config"] == b"dies":
             os.kill(os.getpid(), signal.SIGKILL)
+        if question["config"] == b"deaf":
+            Link.receive = dies_before_it_hears  # type: ignore[method-assign, assignment]
         return {"type": "Ready", "model": MODEL, "engine": "nothing"}
     behaviour = question["study_instance_uid"]
     if behaviour == "hangs":
@@ -38,6 +42,12 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     if behaviour in ("Broke", "Interrupted"):
         return {"type": behaviour, "reason": "RuntimeError at forward:12"}
     return {"type": "NotOurs", "reason": f"process {os.getpid()}"}
+
+
+def dies_before_it_hears(link: Link, until: float | None = None) -> bytes:
+    """End when a question has come, and before anything of it is read."""
+    select.select([link.connection], [], [])
+    os._exit(3)
 
 
 if __name__ == "__main__":

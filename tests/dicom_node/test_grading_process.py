@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from pydicom.uid import UID
 
-from dicom_node.children import Link, encoded
+from dicom_node.children import Child, Link, encoded
 from dicom_node.errors import GradingBroke, GradingInterrupted, NodeError
 from dicom_node.grading_process import GradingProcess
 from dicom_node.orders import Answer, Broke, Made, Order
@@ -110,6 +110,33 @@ def test_a_process_that_was_killed_between_two_studies_costs_neither(
     grading.child._process.wait()
 
     assert who_refuses(grading) != before
+
+
+def test_a_process_that_dies_before_it_hears_of_the_study_costs_it_no_attempt() -> None:
+    with closing(process(b"deaf")) as grading:
+        grading.start()
+
+        with pytest.raises(GradingInterrupted, match=r"status 3 before it saw the"):
+            grading.make(order("sound"))
+
+
+class DiesJustBefore(Child[Answer]):
+    """A child that the kernel takes after it was seen running."""
+
+    def ask(self, question: object, seconds: float, *, start: bool = True) -> Answer:
+        if isinstance(question, Order) and self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        return super().ask(question, seconds, start=start)
+
+
+def test_a_process_that_dies_between_a_look_and_the_order_costs_no_attempt(
+    grading: GradingProcess,
+) -> None:
+    grading.child = DiesJustBefore(STAND_IN, grading.child.answers)
+
+    with pytest.raises(GradingInterrupted, match="SIGKILL before it saw the study"):
+        grading.make(order("sound"))
 
 
 def test_a_failure_of_the_surroundings_is_not_the_studys_fault(

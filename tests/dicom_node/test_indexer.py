@@ -59,6 +59,15 @@ def test_a_child_that_was_killed_by_something_else_costs_no_image(
     assert reader.read(image).modality == "MR"
 
 
+def test_a_child_that_never_saw_the_file_does_not_blame_it(
+    reader: Reader, image: Path
+) -> None:
+    reader.child.words = ("-c", "raise SystemExit(3)")
+
+    with pytest.raises(OSError, match="its process ended with status 3"):
+        reader.read(image)
+
+
 def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, image: Path) -> None:
     pipe = tmp_path / "never-ends"
     os.mkfifo(pipe)
