@@ -4,7 +4,8 @@ A study is settled before it has been quiet for long where everything speaks for
 the PACS counted twice what is here, some seconds apart; no slice seems to be missing
 inside a series; and no association is open over which images of it came. Anything
 else, a PACS that is down above all, leaves the study to the quiet time, which ticks on
-its own and waits for nobody.
+its own and waits for nobody. After a clock that jumped ahead nobody is asked, and
+nothing is settled, before the quiet time may settle again.
 """
 
 from __future__ import annotations
@@ -104,6 +105,8 @@ class Asker:
         """Return the time, and the studies of which nothing is coming in."""
         with self.database.reading.begin() as session:
             clock = DatabaseTime(database_now(session))
+            if not self.settler.trusts_clock(clock.read):
+                return clock, []
             changed = studies.changed_studies(session)
             standing = [
                 study
@@ -194,6 +197,10 @@ class Asker:
         """Settle a complete study, unless an image of it may be on its way."""
         uid = study.study_instance_uid
         with self.database.reading.begin() as session:
+            # Asking took seconds in which the clock may have jumped: then who is
+            # still sending seems to have left.
+            if not self.settler.trusts_clock(database_now(session)):
+                return False
             waiting = receipts.oldest_waiting(session)
             coming = associations.is_being_received(session, uid)
         # What came before the PACS was asked and is not indexed may belong here.

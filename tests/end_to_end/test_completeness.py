@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Literal
 
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
 
 from dicom_node.asking import Asker
+from dicom_node.clockwatch import ClockWatch
 from dicom_node.completeness import Settler
 from dicom_node.config import (
     CompletenessSection,
@@ -58,10 +60,14 @@ def images() -> list[Dataset]:
 
 
 def asker_of(
-    node: Node, peer: Peer, fetcher: Fetcher | None = None, answer_seconds: float = 30
+    node: Node,
+    peer: Peer,
+    fetcher: Fetcher | None = None,
+    answer_seconds: float = 30,
+    watch: ClockWatch | None = None,
 ) -> Asker:
     """Return what asks a PACS on behalf of a node whose quiet time is an hour."""
-    settler = Settler(node.database, node.files, AN_HOUR_SECONDS)
+    settler = Settler(node.database, node.files, AN_HOUR_SECONDS, watch)
     ask = partial(asking, NODE_TITLE, peer, answer_seconds=answer_seconds)
     return Asker(node.database, settler, ask, fetcher, apart=SHORTLY, still=NO_TIME)
 
@@ -153,6 +159,64 @@ def still_sending(node: Peer, images: list[Dataset]) -> Iterator[None]:
         assert assoc.send_c_store(ds).Status == 0x0000
     yield
     assoc.release()
+
+
+class Passing:
+    """Time that passes while, so to speak, the database's clock stands still.
+
+    To whom compares the two, a clock that jumps ahead looks like time running back.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.watch = ClockWatch(AN_HOUR_SECONDS, seconds=lambda: self.seconds)
+
+
+def test_a_clock_that_jumps_ahead_keeps_a_pacs_from_speaking_for_a_quiet_time(
+    here: Node, images: list[Dataset]
+) -> None:
+    receive(here, images)
+    clocks = Passing()
+    with query_pacs(QueryPacs({}, images)) as pacs:
+        asker = asker_of(here, pacs.peer, watch=clocks.watch)
+        asker.ask_and_settle()
+
+        clocks.seconds -= 2 * AN_HOUR_SECONDS
+        after_the_jump = asker.ask_and_settle(), len(pacs.asked)
+        clocks.seconds += AN_HOUR_SECONDS
+        # The passing of that hour is seen as a step back, which holds nothing up.
+        an_hour_later = asker.ask_and_settle()
+
+    assert after_the_jump == (0, 1)
+    assert (an_hour_later, revision(here)) == (1, 1)
+
+
+def test_a_clock_that_jumps_while_the_pacs_answers_settles_nothing(
+    here: Node, images: list[Dataset]
+) -> None:
+    receive(here, images)
+    clocks = Passing()
+    pacs = JumpsMeanwhile({}, images)
+    with query_pacs(pacs):
+        asker = asker_of(here, pacs.peer, watch=clocks.watch)
+        asker.ask_and_settle()
+        pacs.clocks = clocks
+
+        settled = asker.ask_and_settle()
+
+    assert (settled, revision(here), len(pacs.asked)) == (0, 0, 2)
+
+
+@dataclass
+class JumpsMeanwhile(QueryPacs):
+    """While it answers, somebody sets the clock an hour ahead."""
+
+    clocks: Passing | None = None
+
+    def on_find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        if self.clocks:
+            self.clocks.seconds -= AN_HOUR_SECONDS
+        yield from super().on_find(event)
 
 
 def test_an_image_that_waits_to_be_indexed_may_belong_to_the_study(
