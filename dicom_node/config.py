@@ -22,6 +22,10 @@ AE_TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
 DEVICE = re.compile(r"auto|cpu|cuda(?::[0-9]+)?")
 MAX_STUDY_SECONDS = 1200.0
 """With the start of a grading process still below `service.MAX_TICK_SECONDS`."""
+NO_TLS = (
+    "there is no [tls]; it must name our certificate, its key, and the authority that "
+    "signed the peer's"
+)
 EXIT_STATUS = 78
 """EX_CONFIG of sysexits.h: systemd is told not to restart after it."""
 
@@ -79,6 +83,9 @@ class CompletenessSection(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     port: int = 0
     fetch: Literal["none", "move"] = "none"
     """Whether the PACS is told to send what is missing, by C-MOVE to ourselves."""
+    tls: bool = False
+    tls_name: str = ""
+    """The name in its certificate, where that is not `host`."""
 
     @property
     def asks(self) -> bool:
@@ -484,8 +491,7 @@ def _destination_problems(config: Config) -> list[str]:
         if "picture" not in destination.objects
     ]
     problems += [
-        f"destinations[{i}].tls: there is no [tls]; it must name our certificate, its "
-        "key, and the authority of the destination's"
+        f"destinations[{i}].tls: {NO_TLS}"
         for i, destination in enumerate(config.destinations)
         if destination.tls and config.tls is None
     ]
@@ -499,6 +505,8 @@ def _completeness_problems(config: Config) -> list[str]:
         if not 1 <= section.port <= 65535:
             cure = "it must be 1 to 65535"
             problems.append(f"completeness.port: {section.port} is no port; {cure}")
+        if section.tls and config.tls is None:
+            problems.append(f"completeness.tls: {NO_TLS}")
         return problems
     if section != CompletenessSection():
         cure = "name the PACS that is asked, or leave the whole section out"

@@ -132,8 +132,12 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, ae_title: str, port: int) -> Iterator[Orthanc]:
+def orthanc(
+    folder: Path, ae_title: str, port: int, **further: object
+) -> Iterator[Orthanc]:
     """Run Orthanc in a folder of its own, until the block ends.
+
+    ``further`` settings are Orthanc's own, by their names.
 
     Raises
     ------
@@ -146,7 +150,8 @@ def orthanc(folder: Path, ae_title: str, port: int) -> Iterator[Orthanc]:
     folder.mkdir(parents=True, exist_ok=True)
     http_port = free_port()
     configuration = folder / "orthanc.json"
-    configuration.write_text(json.dumps(_settings(folder, ae_title, port, http_port)))
+    settings = _settings(folder, ae_title, port, http_port) | further
+    configuration.write_text(json.dumps(settings))
     with (folder / "orthanc.log").open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
             [program, str(configuration)], stdout=output, stderr=output

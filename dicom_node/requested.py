@@ -1,4 +1,4 @@
-"""What the destinations of the configuration ask for, in the words of the layers below.
+"""What the configuration asks of our peers, in the words of the layers below.
 
 One table from the configuration's words to kinds of objects, for everybody.
 """
@@ -52,15 +52,28 @@ def peer(destination: Destination, secured: ssl.SSLContext | None) -> Peer:
     )
 
 
+def asked_peer(config: Config, secured: ssl.SSLContext | None) -> Peer:
+    """Return the PACS that is asked about studies, likewise."""
+    asked = config.completeness
+    return Peer(
+        asked.ae_title,
+        asked.host,
+        asked.port,
+        tls=secured if asked.tls else None,
+        tls_name=asked.tls_name,
+    )
+
+
 def outgoing_tls(config: Config) -> ssl.SSLContext | None:
-    """Return what connections to destinations are secured with, where one asks.
+    """Return what our connections to others are secured with, where one is to be.
 
     Raises
     ------
     ConfigError
         The files of ``[tls]`` do not suit.
     """
-    if config.tls is None or not any(it.tls for it in config.destinations):
+    wanted_by = [config.completeness.tls, *(it.tls for it in config.destinations)]
+    if config.tls is None or not any(wanted_by):
         return None
     return tls.outbound(config.tls)
 

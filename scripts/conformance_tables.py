@@ -153,7 +153,7 @@ KEYS = {
         "inbound",
         "accept_clients_without_certificate",
     ),
-    "completeness": ("ae_title", "host", "port", "fetch"),
+    "completeness": ("ae_title", "host", "port", "fetch", "tls", "tls_name"),
     "report": ("language", "phrases"),
     "destinations": (
         "name",

@@ -12,7 +12,7 @@ from dicom_node.errors import NodeError
 from dicom_node.verbs.opening import bundle_of, load, opened
 
 if TYPE_CHECKING:
-    pass
+    import ssl
 
 FAILED = 1
 
@@ -55,7 +55,7 @@ def check_config(arguments: argparse.Namespace) -> int:
         except NodeError as error:
             unreachable += 1
             print(f"destination {destination.name}: {error}")
-    unreachable += not _answers_questions(config)
+    unreachable += not _answers_questions(config, secured)
     return FAILED if unreachable else 0
 
 
@@ -69,15 +69,15 @@ def _certificates(section: TlsSection) -> str:
     return f"all certificates are good until {ends:%Y-%m-%d}"
 
 
-def _answers_questions(config: Config) -> bool:
+def _answers_questions(config: Config, secured: ssl.SSLContext | None) -> bool:
     """Say whether the PACS takes the questions that the configuration has asked."""
     from dicom_node.query import asking
-    from dicom_node.sender import Peer
+    from dicom_node.requested import asked_peer
 
     asked = config.completeness
     if not asked.asks:
         return True
-    peer = Peer(asked.ae_title, asked.host, asked.port)
+    peer = asked_peer(config, secured)
     try:
         for move in (False, True) if asked.fetch == "move" else (False,):
             with asking(config.node.ae_title, peer, move=move):

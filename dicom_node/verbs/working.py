@@ -19,6 +19,8 @@ from dicom_node.verbs.opening import at_home, grader_of, installation_of, load, 
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
+    import ssl
+
     from dicom_node.audit.trail import Trail
     from dicom_node.completeness import Settler
     from dicom_node.housekeeping import Housekeeper
@@ -135,7 +137,7 @@ def _ticks(
     yield _Tick(poll, "index", Indexer(database, files, reader, trail).index_waiting)
     yield _Tick(poll, "settle", settler.settle_quiet)
     if config.completeness.asks:
-        yield from _asking_ticks(config, database, settler)
+        yield from _asking_ticks(config, database, settler, tls)
     yield _Tick(poll, "grade", worker.grade_one)
     for destination in config.destinations:
         send = partial(deliverer.send_due, destination)
@@ -170,21 +172,18 @@ def _house_ticks(house: Housekeeper) -> Iterator[_Tick]:
 
 
 def _asking_ticks(
-    config: Config, database: Database, settler: Settler
+    config: Config, database: Database, settler: Settler, tls: ssl.SSLContext | None
 ) -> Iterator[_Tick]:
     """Have a PACS asked by ticks of their own, so that nothing waits for it."""
     from dicom_node.asking import Asker
     from dicom_node.fetching import Fetcher
     from dicom_node.query import asking
-    from dicom_node.sender import Peer
+    from dicom_node.requested import asked_peer
 
-    asked, ours = config.completeness, config.node.ae_title
-    peer, poll = (
-        Peer(asked.ae_title, asked.host, asked.port),
-        config.worker.poll_seconds,
-    )
+    ours, poll = config.node.ae_title, config.worker.poll_seconds
+    peer = asked_peer(config, tls)
     fetcher = None
-    if asked.fetch == "move":
+    if config.completeness.fetch == "move":
         fetcher = Fetcher(partial(asking, ours, peer, move=True), ours)
         yield _Tick(poll, "fetch", fetcher.fetch_wanted)
     asker = Asker(database, settler, partial(asking, ours, peer), fetcher)

@@ -166,6 +166,7 @@ def test_a_pacs_to_ask_is_named_in_full(tmp_path: Path) -> None:
         ("port = 104", "", "completeness.port: 0 is no port; it must be 1 to 65535"),
         ("port = 104", 'port = 104\nfetch = "get"', "completeness.fetch: Invalid"),
         (ASKED, '[completeness]\nfetch = "move"\n', "completeness.ae_title: missing"),
+        ("port = 104", "port = 104\ntls = true", "completeness.tls: there is no [tls]"),
     ],
 )
 def test_a_pacs_to_ask_that_is_named_in_part_is_refused(

@@ -441,8 +441,10 @@ def test_check_config_says_which_questions_the_pacs_takes(
     capsys: pytest.CaptureFixture[str], pacs_port: int
 ) -> None:
     with query_pacs(QueryPacs({})) as pacs:
-        takes = checking._answers_questions(config_that_asks(pacs.peer.port, "move"))
-    takes_not = checking._answers_questions(config_that_asks(pacs_port, "none"))
+        takes = checking._answers_questions(
+            config_that_asks(pacs.peer.port, "move"), None
+        )
+    takes_not = checking._answers_questions(config_that_asks(pacs_port, "none"), None)
 
     said = capsys.readouterr().out.splitlines()
     assert (takes, takes_not) == (True, False)
@@ -458,6 +460,6 @@ def test_asking_and_fetching_are_ticks_of_their_own(
 ) -> None:
     config = config_that_asks(pacs_port, fetch)
 
-    made = working._asking_ticks(config, here.database, here.settler)
+    made = working._asking_ticks(config, here.database, here.settler, None)
 
     assert sorted(tick.name for tick in made) == ticks

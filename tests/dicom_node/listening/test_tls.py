@@ -6,7 +6,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +14,19 @@ import msgspec
 import pytest
 
 from dicom_node import requested, sender, tls
-from dicom_node.config import Destination, TlsSection
-from dicom_node.demo_pacs import free_port, wait_for_port
+from dicom_node.config import (
+    CompletenessSection,
+    Config,
+    DatabaseSection,
+    Destination,
+    NodeSection,
+    TlsSection,
+)
+from dicom_node.demo_pacs import free_port, orthanc, wait_for_port
 from dicom_node.errors import ConfigError, PeerUnreachable
 from dicom_node.sender import Peer
-from dicom_node.verbs import checking
-from tests.dicom_factories import as_received, mr_image
+from dicom_node.verbs import checking, working
+from tests.dicom_factories import STUDY_UID, as_received, mr_image
 from tests.dicom_node.listening.conftest import Start
 from tests.dicom_node.listening.raw_peer import RawPeer
 from tests.peers import require_peer
@@ -251,6 +258,71 @@ def test_a_dcmtk_archive_is_sent_to_and_shown_our_certificate(
     finally:
         archive.terminate()
         archive.wait()
+
+
+@pytest.fixture
+def archive(section: TlsSection, tmp_path: Path) -> Iterator[Config]:
+    """A configuration that asks an Orthanc which speaks TLS, and takes no other."""
+    require_peer("orthanc", "Orthanc")
+    folder, port = section.peer_ca.parent, free_port()
+    with orthanc(
+        tmp_path / "orthanc",
+        "ARCHIVE",
+        port,
+        DicomTlsEnabled=True,
+        DicomTlsPrivateKey=str(folder / "node.key"),
+        DicomTlsCertificate=str(folder / "node.crt"),
+        DicomTlsTrustedCertificates=str(section.peer_ca),
+        DicomTlsRemoteCertificateRequired=True,
+    ) as running:
+        image = tmp_path / "image.dcm"
+        as_received(mr_image()).save_as(image, enforce_file_format=True)
+        running.fill([image])
+        yield Config(
+            NodeSection("LUMBARNODE", Path("nowhere")),
+            DatabaseSection("sqlite:///nowhere"),
+            tls=section,
+            completeness=CompletenessSection(
+                "ARCHIVE", "localhost", port, "move", tls=True
+            ),
+        )
+
+
+def test_an_archive_is_asked_over_tls(
+    archive: Config, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node, secured = start(), requested.outgoing_tls(archive)
+    made = working._asking_ticks(archive, node.database, node.settler, secured)
+    asker = next(tick.run.__self__ for tick in made if tick.name == "ask")  # type: ignore[attr-defined]
+
+    takes = checking._answers_questions(archive, secured)
+    with asker.ask() as query:
+        (count,) = query.series_counts(STUDY_UID)
+
+    assert takes
+    assert "takes C-FIND\ncompleteness: takes C-MOVE" in capsys.readouterr().out
+    assert count.instances == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"tls": False}, "no DICOM peer there"),
+        ({"tls_name": "pacs.example"}, "not valid for 'pacs.example'"),
+    ],
+    ids=["plain", "another name"],
+)
+def test_an_archive_that_is_not_proven_is_not_asked(
+    archive: Config,
+    capsys: pytest.CaptureFixture[str],
+    changed: dict[str, object],
+    said: str,
+) -> None:
+    asked = msgspec.structs.replace(archive.completeness, **changed)
+    config = msgspec.structs.replace(archive, completeness=asked)
+
+    assert not checking._answers_questions(config, requested.outgoing_tls(archive))
+    assert said in capsys.readouterr().out
 
 
 def test_only_a_destination_that_asks_for_it_is_sent_to_with_tls(
