@@ -60,6 +60,7 @@ class ReceiverSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup_seconds: float = 10.0
     idle_seconds: float = 60.0
     max_object_megabytes: float = 512.0
+    memory_megabytes: float = 1024.0
     urgent_calling_ae_titles: tuple[str, ...] = ()
     """Whose studies are graded before others."""
 
@@ -338,6 +339,7 @@ def _number_problems(config: Config) -> list[str]:
         ("receiver.setup_seconds", config.receiver.setup_seconds),
         ("receiver.idle_seconds", config.receiver.idle_seconds),
         ("receiver.max_object_megabytes", config.receiver.max_object_megabytes),
+        ("receiver.memory_megabytes", config.receiver.memory_megabytes),
         ("worker.lease_seconds", config.worker.lease_seconds),
         ("worker.index_timeout_seconds", config.worker.index_timeout_seconds),
         ("worker.study_timeout_seconds", config.worker.study_timeout_seconds),
@@ -353,6 +355,12 @@ def _number_problems(config: Config) -> list[str]:
         problems.append(
             f"receiver.max_connections: {receiver.max_connections} must not be less "
             f"than max_associations, {receiver.max_associations}"
+        )
+    if receiver.memory_megabytes < receiver.max_object_megabytes:
+        problems.append(
+            f"receiver.memory_megabytes: {receiver.memory_megabytes} must not be less "
+            f"than max_object_megabytes, {receiver.max_object_megabytes}, or an image "
+            "of that size could never be received"
         )
     if config.worker.study_timeout_seconds > MAX_STUDY_SECONDS:
         problems.append(

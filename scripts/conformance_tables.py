@@ -145,6 +145,7 @@ KEYS = {
         "setup_seconds",
         "idle_seconds",
         "max_object_megabytes",
+        "memory_megabytes",
     ),
     "tls": (
         "certificate",

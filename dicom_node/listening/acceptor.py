@@ -14,9 +14,11 @@ from typing import Any, cast
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.transport import AddressInformation, AssociationServer
 
+from dicom_node.listening.budget import Budget
 from dicom_node.listening.complaints import Complaints
 from dicom_node.listening.limits import Limits
 from dicom_node.listening.messages import Messages
@@ -30,6 +32,10 @@ BY_USER, BY_PRESENTATION = 0x01, 0x03
 LOCAL_LIMIT_EXCEEDED = 0x02
 """PS3.8 table 9-21."""
 SERVICE_USER = 0x00
+KEEPABLE = (C_STORE, N_EVENT_REPORT)
+"""The requests with a dataset that we take."""
+OUT_OF_RESOURCES, RESOURCE_LIMITATION = 0xA700, 0x0213
+"""For want of memory: to the one (PS3.4 B.2.3), and to the other (PS3.7 10.1.1.1.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class House:
 
     limits: Limits
     places: Places
+    memory: Budget
     admits: Admission
     complaints: Complaints
     unproven: Callable[[str, str], None]
@@ -79,6 +86,7 @@ class Acceptor(Association):
         self.dul: Provider = Provider(self)
         self.dimse: Messages = Messages(self)
         self.dimse.max_object_bytes = house.limits.max_object_bytes
+        self.dimse.memory = house.memory.share()
         self._handlers = handlers_of(server)
         self._connected, self._place = connected, place
         self._connected_at = time.monotonic()
@@ -225,7 +233,11 @@ class Acceptor(Association):
         """Answer a request if there is one, and else wait for what the peer does."""
         context_id, request = self.dimse.get_msg()
         if request is not None:
-            self._serve_request(request, cast(int, context_id))
+            if self.dimse.memory.is_refused and isinstance(request, KEEPABLE):
+                self._refuse(request, cast(int, context_id))
+            else:
+                self._serve_request(request, cast(int, context_id))
+            self.dimse.memory.give_back()
         elif self.acse.is_release_requested():
             self._release()
         elif self.acse.is_aborted():
@@ -234,6 +246,28 @@ class Acceptor(Association):
             self._abort()
         else:
             self._wait()
+
+    def _refuse(self, request: C_STORE | N_EVENT_REPORT, context_id: int) -> None:
+        """Answer a request whose dataset was not kept for want of memory."""
+        if not request.is_valid_request:
+            return  # as pynetdicom does
+        status = (
+            OUT_OF_RESOURCES if isinstance(request, C_STORE) else RESOURCE_LIMITATION
+        )
+        self._house.complaints.say(
+            self._place.address,
+            Action.RECEIVE_REFUSED,
+            f"refused what {self.requestor.ae_title.strip()!r} at "
+            f"{self._place.address} sends with status 0x{status:04X}: no memory for it "
+            f"within {self._house.limits.memory_seconds:g} s, other images take it; "
+            "raise receiver.memory_megabytes if so many at once are usual",
+        )
+        answer = type(request)()
+        answer.MessageIDBeingRespondedTo = request.MessageID
+        answer.AffectedSOPClassUID = request.AffectedSOPClassUID
+        answer.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
+        answer.Status = status
+        self.dimse.send_msg(answer, context_id)
 
     def _wait(self) -> None:
         limits = self._house.limits
@@ -273,6 +307,7 @@ class Acceptor(Association):
         """End the connection, and give everything back."""
         # Before the peer learns that it is over: it may ask for the next one at once.
         self._house.places.part(self._place)
+        self.dimse.memory.give_back()
         try:
             if self.dul.socket is not None:
                 closing = time.monotonic() + self._house.limits.close_seconds

@@ -37,3 +37,7 @@ class Limits:
     """For the peer to close after the last PDU (the ARTIM timer of PS3.8 9.1.5)."""
     max_object_bytes: int = 536_870_912
     """Of one dataset: it is held in memory until it is whole."""
+    memory_bytes: int = 1_073_741_824
+    """Of all datasets that are coming in, together; not less than the one above."""
+    memory_seconds: float = 30.0
+    """For room in it. Senders give up a connection that takes nothing after 60 s."""

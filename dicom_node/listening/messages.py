@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from pynetdicom import evt
@@ -11,6 +12,7 @@ from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.pdu_primitives import P_DATA
 
+from dicom_node.listening.budget import Share
 from dicom_node.listening.limits import MAX_COMMAND_BYTES
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Messages(DIMSEServiceProvider):
 
     max_object_bytes: int
     """Of a dataset; set by the association."""
+    memory: Share
+    """Of the budget of all associations; likewise."""
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
@@ -56,6 +60,7 @@ class Messages(DIMSEServiceProvider):
             self._give_up(f"its message cannot be understood ({type(error).__name__})")
 
     def _count(self, primitive: P_DATA) -> None:
+        before = self._dataset_bytes
         for context_id, fragment in primitive.presentation_data_value_list:
             if context_id not in self.assoc._accepted_cx:  # noqa: SLF001
                 raise Unacceptable(
@@ -73,12 +78,17 @@ class Messages(DIMSEServiceProvider):
                 f"its dataset is over {megabytes:.0f} MiB; raise "
                 "receiver.max_object_megabytes if such images are to be received"
             )
+        if self._dataset_bytes > before:
+            self.memory.draw(self._dataset_bytes - before)
 
     def _assemble(self, primitive: P_DATA) -> None:
         if self.message is None:
             self.message, self.begun = DIMSEMessage(), time.monotonic()
         message = self.message
-        if not message.decode_msg(primitive, self.assoc):
+        whole = message.decode_msg(primitive, self.assoc)
+        if self.memory.is_refused:
+            message.data_set = BytesIO()  # it is read to its end, and nothing is kept
+        if not whole:
             return
         self.message = self.begun = None
         self._command_bytes = self._dataset_bytes = 0

@@ -17,6 +17,7 @@ from pynetdicom import AE, evt
 from pynetdicom.transport import AssociationServer
 
 from dicom_node.listening.acceptor import Acceptor, Admission, House
+from dicom_node.listening.budget import Budget
 from dicom_node.listening.complaints import Complaints
 from dicom_node.listening.limits import Limits
 from dicom_node.listening.places import NoRoom, Places
@@ -48,8 +49,17 @@ class Server(AssociationServer):
         handlers: Sequence[evt.EventHandlerType],
     ) -> None:
         self.places = Places(limits)
+        self.memory = Budget(
+            limits.memory_bytes, limits.max_object_bytes, limits.memory_seconds
+        )
         self._house = House(
-            limits, self.places, admits, complaints, unproven, self._left
+            limits,
+            self.places,
+            self.memory,
+            admits,
+            complaints,
+            unproven,
+            self._left,
         )
         self._address_refusal = address_refusal
         self._acceptors: set[Acceptor] = set()
@@ -84,6 +94,7 @@ class Server(AssociationServer):
         self.server_close()
         for acceptor in self._running():
             acceptor.stop()
+        self.memory.close()
         deadline = time.monotonic() + STOP_SECONDS
         for acceptor in self._running():
             acceptor.join(max(deadline - time.monotonic(), 0))

@@ -88,6 +88,7 @@ def limits_of(config: Config) -> Limits:
         setup_seconds=section.setup_seconds,
         idle_seconds=section.idle_seconds,
         max_object_bytes=int(section.max_object_megabytes * 1_048_576),
+        memory_bytes=int(section.memory_megabytes * 1_048_576),
     )
 
 

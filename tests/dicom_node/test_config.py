@@ -219,6 +219,7 @@ def test_a_port_beyond_its_range_is_refused(tmp_path: Path, port: int) -> None:
         "receiver.setup_seconds",
         "receiver.idle_seconds",
         "receiver.max_object_megabytes",
+        "receiver.memory_megabytes",
         "worker.lease_seconds",
         "worker.index_timeout_seconds",
         "worker.study_timeout_seconds",
@@ -435,6 +436,15 @@ def test_encryption_needs_certificates_and_is_off_without_them(tmp_path: Path) -
     assert asked.startswith("destinations[0].tls: there is no [tls]; it must name our")
     assert half == "tls.key: missing; it must be set"
     assert loaded(tmp_path, SMALLEST).tls is None
+
+
+def test_less_memory_than_one_image_may_take_is_refused(tmp_path: Path) -> None:
+    said = complaint(tmp_path, f"{SMALLEST}[receiver]\nmemory_megabytes = 511\n")
+
+    assert said.startswith(
+        "receiver.memory_megabytes: 511.0 must not be less than max_object_megabytes, "
+        "512.0"
+    )
 
 
 def test_fewer_connections_than_associations_are_refused(tmp_path: Path) -> None:
