@@ -7,17 +7,22 @@ their number. A PACS that hangs, refuses or answers nonsense costs a `QueryFaile
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from dicom_node.audit import messages
+from dicom_node.audit.trail import Trail, silent
 from dicom_node.errors import QueryFailed, SendError
 from dicom_node.evidence import SeriesCount
 from dicom_node.sender import OpenAssociation, Peer, association
@@ -41,6 +46,7 @@ class OpenQuery:
     """An association to ask on."""
 
     opened: OpenAssociation
+    trail: Trail = field(default_factory=silent)
 
     @property
     def is_open(self) -> bool:
@@ -62,7 +68,9 @@ class OpenQuery:
         wanted.Modality = ""
         wanted.NumberOfSeriesRelatedInstances = ""
         # PS3.5 6.1.2.5: without it, UIDs and numbers are ASCII.
-        answers = self._ask(FIND, wanted)
+        query = self._as_put(FIND, wanted)
+        with _told(partial(self.trail.queried, self._audited_peer, query)):
+            answers = self._ask(FIND, wanted)
         counts = [_count(it) for it in answers if _is_about(it, study_instance_uid)]
         return [count for count in counts if count.series_instance_uid]
 
@@ -80,7 +88,23 @@ class OpenQuery:
         wanted.QueryRetrieveLevel = "SERIES"
         wanted.StudyInstanceUID = study_instance_uid
         wanted.SeriesInstanceUID = series_instance_uid
-        self._ask(MOVE, wanted, to_ae_title)
+        told = partial(self.trail.had_sent, self._audited_peer, study_instance_uid)
+        with _told(told):
+            self._ask(MOVE, wanted, to_ae_title)
+
+    @property
+    def _audited_peer(self) -> messages.Peer:
+        return messages.Peer(self.opened.peer.ae_title, self.opened.peer.host)
+
+    def _as_put(self, sop_class: str, wanted: Dataset) -> messages.Query:
+        """Return a question for the audit trail: UIDs, and nothing of a patient."""
+        accepted = {
+            context.abstract_syntax: context.transfer_syntax[0]
+            for context in self.opened.assoc.accepted_contexts
+        }
+        syntax = accepted.get(sop_class, ImplicitVRLittleEndian)
+        identifier = encode(wanted, syntax.is_implicit_VR, syntax.is_little_endian)
+        return messages.Query(sop_class, identifier or b"", str(syntax))
 
     def _ask(self, sop_class: str, wanted: Dataset, to: str = "") -> list[Dataset]:
         assoc, peer = self.opened.assoc, self.opened.peer
@@ -115,6 +139,7 @@ def asking(
     *,
     move: bool = False,
     answer_seconds: float = ANSWER_SECONDS,
+    trail: Trail | None = None,
 ) -> Iterator[OpenQuery]:
     """Open an association to ask on, or to have series sent, and release it.
 
@@ -128,9 +153,20 @@ def asking(
         with association(
             calling_ae_title, peer, [MOVE if move else FIND], answer_seconds
         ) as opened:
-            yield OpenQuery(opened)
+            yield OpenQuery(opened, trail or silent())
     except SendError as error:
         raise QueryFailed(str(error)) from error
+
+
+@contextmanager
+def _told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell the audit trail how a question ended, whatever comes of it."""
+    try:
+        yield
+    except QueryFailed as error:
+        tell(str(error))
+        raise
+    tell("")
 
 
 def _require_success(status: Dataset, peer: Peer) -> None:

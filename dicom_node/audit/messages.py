@@ -6,6 +6,7 @@ demand for the patient says that it is not known here, as is true of the databas
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,34 +15,9 @@ from enum import StrEnum
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element, SubElement
 
-Code = tuple[str, str]
-"""A code of the DICOM Controlled Terminology (PS3.16 annex D) and its meaning."""
+from dicom_node.audit import codes
+from dicom_node.audit.codes import Code
 
-APPLICATION_ACTIVITY = ("110100", "Application Activity")
-INSTANCES_ACCESSED = ("110103", "DICOM Instances Accessed")
-INSTANCES_TRANSFERRED = ("110104", "DICOM Instances Transferred")
-STUDY_DELETED = ("110105", "DICOM Study Deleted")
-SECURITY_ALERT = ("110113", "Security Alert")
-
-APPLICATION_START = ("110120", "Application Start")
-APPLICATION_STOP = ("110121", "Application Stop")
-NODE_AUTHENTICATION = ("110126", "Node Authentication")
-
-APPLICATION = ("110150", "Application")
-DESTINATION = ("110152", "Destination Role ID")
-SOURCE = ("110153", "Source Role ID")
-
-STUDY_UID = ("110180", "Study Instance UID")
-NODE_ID = ("110182", "Node ID")
-PATIENT_NUMBER = ("2", "Patient Number")
-"""Of RFC 3881, as table A.5.3 asks for it."""
-
-NOT_KNOWN = "<none>"
-SERVER_PROCESS = "4"
-"""Audit source type: application server process tier."""
-MACHINE_NAME, IP_ADDRESS = "1", "2"
-PERSON, SYSTEM = "1", "2"
-PATIENT, REPORT, SECURITY_RESOURCE = "1", "3", "13"
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may hold, however escaped (XML 1.0, 2.2)."""
 
@@ -96,22 +72,32 @@ class Event:
     """A sentence about the outcome."""
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it was put."""
+
+    sop_class_uid: str
+    identifier: bytes
+    """Encoded in this transfer syntax."""
+    transfer_syntax_uid: str
+
+
 Instances = Mapping[str, int]
 """How many instances of each SOP Class UID."""
 
 
 def application_activity(source: AuditSource, at: datetime, *, start: bool) -> bytes:
     """A.5.3.1: the application started or stopped."""
-    kind = APPLICATION_START if start else APPLICATION_STOP
-    event = Event(APPLICATION_ACTIVITY, Did.EXECUTE, at, type=kind)
-    return _message(source, event, [_ourselves(source, APPLICATION, asked=False)])
+    kind = codes.APPLICATION_START if start else codes.APPLICATION_STOP
+    event = Event(codes.APPLICATION_ACTIVITY, Did.EXECUTE, at, type=kind)
+    return _message(source, event, [_ourselves(source, codes.APPLICATION, asked=False)])
 
 
 def instances_accessed(
     source: AuditSource, at: datetime, study: str, instances: Instances
 ) -> bytes:
     """A.5.3.6: a study was graded; ``instances`` were made of it."""
-    event = Event(INSTANCES_ACCESSED, Did.CREATE, at)
+    event = Event(codes.INSTANCES_ACCESSED, Did.CREATE, at)
     who = [_ourselves(source, None, asked=True)]
     return _message(source, event, who, _about(study, instances))
 
@@ -126,11 +112,14 @@ def instances_received(
     """A.5.3.7, by the receiver: what of it was new, known, or other than before."""
     did, at = event
     who = [
-        _other(peer, SOURCE, asked=True),
-        _ourselves(source, DESTINATION, asked=False),
+        _other(peer, codes.SOURCE, asked=True),
+        _ourselves(source, codes.DESTINATION, asked=False),
     ]
     return _message(
-        source, Event(INSTANCES_TRANSFERRED, did, at), who, _about(study, instances)
+        source,
+        Event(codes.INSTANCES_TRANSFERRED, did, at),
+        who,
+        _about(study, instances),
     )
 
 
@@ -142,16 +131,26 @@ def instances_sent(
     instances: Instances,
 ) -> bytes:
     """A.5.3.7, by the sender, who does not know what the receiver held."""
+    return _message(source, event, _from_us(source, peer), _about(study, instances))
+
+
+def transfer_begun(source: AuditSource, event: Event, peer: Peer, study: str) -> bytes:
+    """A.5.3.2, by whoever had a peer send to us what is still to come of a study."""
     who = [
-        _ourselves(source, SOURCE, asked=True),
-        _other(peer, DESTINATION, asked=False),
+        _other(peer, codes.SOURCE, asked=False),
+        _ourselves(source, codes.DESTINATION, asked=True),
     ]
-    return _message(source, event, who, _about(study, instances))
+    return _message(source, event, who, _about(study, {}))
+
+
+def query_issued(source: AuditSource, event: Event, peer: Peer, query: Query) -> bytes:
+    """A.5.3.10: a peer was asked; what it answered is not in the message."""
+    return _message(source, event, _from_us(source, peer), [_query(query)])
 
 
 def study_deleted(source: AuditSource, at: datetime, study: str) -> bytes:
     """A.5.3.8: the received files of a study were removed."""
-    event = Event(STUDY_DELETED, Did.DELETE, at)
+    event = Event(codes.STUDY_DELETED, Did.DELETE, at)
     who = [_ourselves(source, None, asked=True)]
     return _message(source, event, who, _about(study, {}))
 
@@ -159,15 +158,17 @@ def study_deleted(source: AuditSource, at: datetime, study: str) -> bytes:
 def node_refused(source: AuditSource, at: datetime, peer: Peer, why: str) -> bytes:
     """A.5.3.11: somebody was refused; a minor failure, because that was effective."""
     event = Event(
-        SECURITY_ALERT,
+        codes.SECURITY_ALERT,
         Did.EXECUTE,
         at,
         Outcome.MINOR_FAILURE,
-        NODE_AUTHENTICATION,
+        codes.NODE_AUTHENTICATION,
         why,
     )
     who = [_ourselves(source, None, asked=False), _other(peer, None, asked=False)]
-    subject = _object(SYSTEM, SECURITY_RESOURCE, peer.address, NODE_ID)
+    subject = _object(
+        codes.SYSTEM, codes.SECURITY_RESOURCE, peer.address, codes.NODE_ID
+    )
     return _message(source, event, who, [subject])
 
 
@@ -195,20 +196,27 @@ def _message(
     reporter = SubElement(
         message, "AuditSourceIdentification", AuditSourceID=_text(source.source_id)
     )
-    SubElement(reporter, "AuditSourceTypeCode", {"csd-code": SERVER_PROCESS})
+    SubElement(reporter, "AuditSourceTypeCode", {"csd-code": codes.SERVER_PROCESS})
     message.extend(objects)
     written: bytes = ET.tostring(message, encoding="utf-8", xml_declaration=True)
     return written
 
 
+def _from_us(source: AuditSource, peer: Peer) -> list[Element]:
+    return [
+        _ourselves(source, codes.SOURCE, asked=True),
+        _other(peer, codes.DESTINATION, asked=False),
+    ]
+
+
 def _ourselves(source: AuditSource, role: Code | None, *, asked: bool) -> Element:
-    where = MACHINE_NAME, source.host
+    where = codes.MACHINE_NAME, source.host
     return _participant(str(source.process_id), source.ae_title, role, where, asked)
 
 
 def _other(peer: Peer, role: Code | None, *, asked: bool) -> Element:
     return _participant(
-        peer.ae_title, peer.ae_title, role, (IP_ADDRESS, peer.address), asked
+        peer.ae_title, peer.ae_title, role, (codes.IP_ADDRESS, peer.address), asked
     )
 
 
@@ -217,7 +225,7 @@ def _participant(
 ) -> Element:
     participant = Element(
         "ActiveParticipant",
-        UserID=_text(user_id) or NOT_KNOWN,
+        UserID=_text(user_id) or codes.NOT_KNOWN,
         AlternativeUserID=f"AETITLES={_text(ae_title)}",
         UserIsRequestor="true" if asked else "false",
         NetworkAccessPointTypeCode=where[0],
@@ -230,27 +238,50 @@ def _participant(
 
 def _about(study: str, instances: Instances) -> list[Element]:
     """Return the participants for a study and for the patient whom we do not know."""
-    about = _object(SYSTEM, REPORT, study, STUDY_UID)
+    about = _object(codes.SYSTEM, codes.REPORT, study, codes.STUDY_UID)
     if instances:
         description = SubElement(about, "ParticipantObjectDescription")
         for uid, count in instances.items():
             SubElement(
                 description, "SOPClass", UID=_text(uid), NumberOfInstances=str(count)
             )
-    return [about, _object(PERSON, PATIENT, NOT_KNOWN, PATIENT_NUMBER, "RFC-3881")]
+    number = codes.PATIENT_NUMBER, "RFC-3881"
+    return [about, _object(codes.PERSON, codes.PATIENT, codes.NOT_KNOWN, *number)]
+
+
+def _query(query: Query) -> Element:
+    asked = _identified(
+        codes.SYSTEM, codes.REPORT, query.sop_class_uid, codes.SOP_CLASS_UID
+    )
+    question = SubElement(asked, "ParticipantObjectQuery")
+    question.text = _base64(query.identifier)
+    syntax = _base64(query.transfer_syntax_uid.encode("ascii"))
+    SubElement(asked, "ParticipantObjectDetail", type="TransferSyntax", value=syntax)
+    return asked
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
 
 
 def _object(
     kind: str, role: str, identifier: str, id_type: Code, system: str = "DCM"
 ) -> Element:
+    thing = _identified(kind, role, identifier, id_type, system)
+    SubElement(thing, "ParticipantObjectName").text = codes.NOT_KNOWN
+    return thing
+
+
+def _identified(
+    kind: str, role: str, identifier: str, id_type: Code, system: str = "DCM"
+) -> Element:
     thing = Element(
         "ParticipantObjectIdentification",
-        ParticipantObjectID=_text(identifier) or NOT_KNOWN,
+        ParticipantObjectID=_text(identifier) or codes.NOT_KNOWN,
         ParticipantObjectTypeCode=kind,
         ParticipantObjectTypeCodeRole=role,
     )
     _coded(thing, "ParticipantObjectIDTypeCode", id_type, system)
-    SubElement(thing, "ParticipantObjectName").text = NOT_KNOWN
     return thing
 
 

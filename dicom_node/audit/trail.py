@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_node.audit import messages
-from dicom_node.audit.messages import AuditSource, Did, Event, Outcome, Peer
+from dicom_node.audit import codes, messages
+from dicom_node.audit.messages import AuditSource, Did, Event, Outcome, Peer, Query
 from dicom_node.audit.sinks import FileSink, Sink, SyslogSink
 from dicom_node.config import Config
 from dicom_node.logs import Action, about
@@ -101,7 +101,7 @@ class Trail:
             lambda at: messages.instances_sent(
                 self.source,
                 Event(
-                    messages.INSTANCES_TRANSFERRED,
+                    codes.INSTANCES_TRANSFERRED,
                     Did.READ,
                     at,
                     outcome,
@@ -111,6 +111,18 @@ class Trail:
                 study,
                 {sop_class_uid: 1},
             )
+        )
+
+    def queried(self, peer: Peer, query: Query, failure: str) -> None:
+        """Say that a peer was asked, and that it failed where it did."""
+        event = _asked(codes.QUERY, failure)
+        self._put(lambda at: messages.query_issued(self.source, event(at), peer, query))
+
+    def had_sent(self, peer: Peer, study: str, failure: str) -> None:
+        """Say that a peer was told to send to us what it has of a study."""
+        event = _asked(codes.BEGIN_TRANSFERRING, failure)
+        self._put(
+            lambda at: messages.transfer_begun(self.source, event(at), peer, study)
         )
 
     def deleted(self, study: str) -> None:
@@ -166,6 +178,12 @@ class Trail:
                 lost,
                 extra=about(Action.AUDIT_LOST),
             )
+
+
+def _asked(code: codes.Code, failure: str) -> Callable[[datetime], Event]:
+    """Return the event of a question; a minor failure, since nothing hangs on it."""
+    outcome = Outcome.MINOR_FAILURE if failure else Outcome.SUCCESS
+    return lambda at: Event(code, Did.EXECUTE, at, outcome, said=failure)
 
 
 def trail_of(config: Config, role: str) -> Trail:

@@ -137,7 +137,7 @@ def _ticks(
     yield _Tick(poll, "index", Indexer(database, files, reader, trail).index_waiting)
     yield _Tick(poll, "settle", settler.settle_quiet)
     if config.completeness.asks:
-        yield from _asking_ticks(config, database, settler, tls)
+        yield from _asking_ticks(config, database, settler, tls, trail)
     yield _Tick(poll, "grade", worker.grade_one)
     for destination in config.destinations:
         send = partial(deliverer.send_due, destination)
@@ -172,7 +172,11 @@ def _house_ticks(house: Housekeeper) -> Iterator[_Tick]:
 
 
 def _asking_ticks(
-    config: Config, database: Database, settler: Settler, tls: ssl.SSLContext | None
+    config: Config,
+    database: Database,
+    settler: Settler,
+    tls: ssl.SSLContext | None,
+    trail: Trail,
 ) -> Iterator[_Tick]:
     """Have a PACS asked by ticks of their own, so that nothing waits for it."""
     from dicom_node.asking import Asker
@@ -181,12 +185,12 @@ def _asking_ticks(
     from dicom_node.requested import asked_peer
 
     ours, poll = config.node.ae_title, config.worker.poll_seconds
-    peer = asked_peer(config, tls)
+    ask = partial(asking, ours, asked_peer(config, tls), trail=trail)
     fetcher = None
     if config.completeness.fetch == "move":
-        fetcher = Fetcher(partial(asking, ours, peer, move=True), ours)
+        fetcher = Fetcher(partial(ask, move=True), ours)
         yield _Tick(poll, "fetch", fetcher.fetch_wanted)
-    asker = Asker(database, settler, partial(asking, ours, peer), fetcher)
+    asker = Asker(database, settler, ask, fetcher)
     yield _Tick(poll, "ask", asker.ask_and_settle)
 
 

@@ -18,6 +18,7 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 
 from dicom_node.asking import Asker
+from dicom_node.audit.trail import silent
 from dicom_node.clockwatch import ClockWatch
 from dicom_node.completeness import Settler
 from dicom_node.config import (
@@ -460,6 +461,6 @@ def test_asking_and_fetching_are_ticks_of_their_own(
 ) -> None:
     config = config_that_asks(pacs_port, fetch)
 
-    made = working._asking_ticks(config, here.database, here.settler, None)
+    made = working._asking_ticks(config, here.database, here.settler, None, silent())
 
     assert sorted(tick.name for tick in made) == ticks

@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.audit import messages
-from dicom_node.audit.messages import AuditSource, Did, Event, Outcome, Peer
+from dicom_node.audit import codes, messages
+from dicom_node.audit.messages import AuditSource, Did, Event, Outcome, Peer, Query
 
 SOURCE = AuditSource("LUMBARNODE", 4711, "node.example", "lumbar-1")
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCANNER = Peer("SCANNER", "192.0.2.7")
 STUDY, MR = "1.2.3", "1.2.840.10008.5.1.4.1.1.4"
 
-SENT = Event(messages.INSTANCES_TRANSFERRED, Did.READ, NOON, Outcome.SERIOUS_FAILURE)
+SENT = Event(codes.INSTANCES_TRANSFERRED, Did.READ, NOON, Outcome.SERIOUS_FAILURE)
+ASKED = Event(codes.QUERY, Did.EXECUTE, NOON)
+TOLD = Event(codes.BEGIN_TRANSFERRING, Did.EXECUTE, NOON, Outcome.MINOR_FAILURE)
+FIND = Query("1.2.840.10008.5.1.4.1.2.2.1", b"\x20\x00", "1.2.840.10008.1.2")
 MESSAGES = {
     "start": messages.application_activity(SOURCE, NOON, start=True),
     "stop": messages.application_activity(SOURCE, NOON, start=False),
@@ -26,6 +29,8 @@ MESSAGES = {
     ),
     "sent": messages.instances_sent(SOURCE, SENT, SCANNER, STUDY, {MR: 1}),
     "graded": messages.instances_accessed(SOURCE, NOON, STUDY, {MR: 1}),
+    "queried": messages.query_issued(SOURCE, ASKED, SCANNER, FIND),
+    "had sent": messages.transfer_begun(SOURCE, TOLD, SCANNER, STUDY),
     "deleted": messages.study_deleted(SOURCE, NOON, STUDY),
     "refused": messages.node_refused(SOURCE, NOON, SCANNER, "not on the list"),
 }
@@ -81,10 +86,10 @@ def test_a_part_has_the_attributes_that_the_schema_demands(name: str) -> None:
         if part.tag == "EventIdentification":
             assert part[0].tag == "EventID"
         if part.tag == "ParticipantObjectIdentification":
-            assert [it.tag for it in part][:2] == [
-                "ParticipantObjectIDTypeCode",
-                "ParticipantObjectName",
-            ]
+            first, second, *_ = (it.tag for it in part)
+            assert first == "ParticipantObjectIDTypeCode"
+            query = name == "queried"  # the schema demands one or the other
+            assert second == f"ParticipantObject{'Query' if query else 'Name'}"
 
 
 @EVERY_MESSAGE
@@ -102,7 +107,7 @@ def test_times_are_in_utc_and_outcomes_are_codes(name: str) -> None:
     assert event["EventActionCode"] in set("CRUDE")
 
 
-@pytest.mark.parametrize("name", ["received", "sent", "graded", "deleted"])
+@pytest.mark.parametrize("name", ["received", "sent", "graded", "had sent", "deleted"])
 def test_a_study_is_named_and_its_patient_is_not(name: str) -> None:
     study, patient = parsed(name).findall("ParticipantObjectIdentification")
 
@@ -124,6 +129,37 @@ def test_a_transfer_tells_who_sent_and_who_received() -> None:
     sop_class = came.find(".//SOPClass")
     assert sop_class is not None
     assert sop_class.attrib == {"UID": MR, "NumberOfInstances": "70"}
+
+
+def test_a_query_is_told_as_it_was_put_and_to_whom() -> None:
+    message = parsed("queried")
+    asked, answers = message.findall("ActiveParticipant")
+    (query,) = message.findall("ParticipantObjectIdentification")
+
+    assert (message[0][0].attrib["csd-code"], roles(message)) == (
+        "110112",
+        ["110153", "110152"],
+    )
+    assert (asked.attrib["UserID"], answers.attrib["UserID"]) == ("4711", "SCANNER")
+    assert query.attrib["ParticipantObjectID"] == FIND.sop_class_uid
+    assert query[0].attrib["csd-code"] == "110181"
+    assert query[1].text == "IAA="
+    assert query[2].attrib == {
+        "type": "TransferSyntax",
+        "value": "MS4yLjg0MC4xMDAwOC4xLjI=",
+    }
+
+
+def test_a_transfer_that_we_asked_for_names_us_as_who_asked_and_who_receives() -> None:
+    message = parsed("had sent")
+    sender, receiver = message.findall("ActiveParticipant")
+
+    assert message[0][0].attrib["csd-code"] == "110102"
+    assert roles(message) == ["110153", "110152"]
+    assert sender.attrib["AlternativeUserID"] == "AETITLES=SCANNER"
+    assert receiver.attrib["AlternativeUserID"] == "AETITLES=LUMBARNODE"
+    requestors = [it.attrib["UserIsRequestor"] for it in (sender, receiver)]
+    assert requestors == ["false", "true"]
 
 
 def test_a_refusal_tells_whom_and_why() -> None:

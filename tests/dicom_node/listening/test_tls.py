@@ -14,6 +14,8 @@ import msgspec
 import pytest
 
 from dicom_node import requested, sender, tls
+from dicom_node.asking import Asker
+from dicom_node.audit.trail import silent
 from dicom_node.config import (
     CompletenessSection,
     Config,
@@ -292,8 +294,10 @@ def test_an_archive_is_asked_over_tls(
     archive: Config, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node, secured = start(), requested.outgoing_tls(archive)
-    made = working._asking_ticks(archive, node.database, node.settler, secured)
-    asker = next(tick.run.__self__ for tick in made if tick.name == "ask")  # type: ignore[attr-defined]
+    parts = node.database, node.settler, secured, silent()
+    (*_, tick) = working._asking_ticks(archive, *parts)
+    asker = getattr(tick.run, "__self__")  # noqa: B009
+    assert isinstance(asker, Asker)
 
     takes = checking._answers_questions(archive, secured)
     with asker.ask() as query:
