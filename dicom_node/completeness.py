@@ -169,8 +169,9 @@ class Settler:
         reason = (
             f"its images name {patients} different patients (ID, issuer, name, birth "
             "date or sex differ). Nothing is sent until a person has corrected the "
-            "study in the PACS and sent it again, or is sure that it is one patient, "
-            f"and then, in either case, has said: lumbar-node release {uid}"
+            "study in the PACS and sent it again, or has set aside the series that "
+            f"belong to somebody else, and then has said: lumbar-node release {uid} "
+            "(which says which series name whom)"
         )
         return self._hold(uid, reason)
 

@@ -79,7 +79,7 @@ class Indexer:
         if filed is Filed.CHANGED:
             log.warning(
                 "an instance came again with other content; both versions are kept, "
-                "the newer one counts",
+                "the last one counts",
                 extra=about(Action.INSTANCE_CHANGED, header.study_instance_uid),
             )
         return _Transfer(
