@@ -121,6 +121,7 @@ def file_receipt(session: Session, receipt: Receipt, header: InstanceHeader) -> 
     last_counts = study.held_since is not None
     row.filed, gradable = _add_version(session, instance, row, header, last_counts)
     row.state = ReceiptState.INDEXED
+    row.reason = None
     row.decided_at = database_now(session)
     if row.filed is Filed.CHANGED:
         _raise_changed(session, header)
