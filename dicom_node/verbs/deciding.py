@@ -9,8 +9,8 @@ from dicom_node.verbs.opening import load, opened
 
 FAILED = 1
 
-ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed")
-"""Alarms that only a person can close."""
+ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed", "job_failed")
+"""Alarms that a person can close by a word; most of them nobody else can."""
 
 
 def regrade(arguments: argparse.Namespace) -> int:
