@@ -96,7 +96,7 @@ def main() -> int:
         settling = watch.over(opened, "settling")
         claiming = watch.over(opened, "claiming")
         indexer = Indexer(watch.over(opened, "indexing"), files, reader)
-        settler = Settler(settling, files, QUIET_SECONDS)
+        settler = Settler(settling, files, QUIET_SECONDS, reader=reader)
         clock.every(TICK_SECONDS, "index", indexer.index_waiting)
         clock.every(TICK_SECONDS, "settle", settler.settle_quiet)
         clock.every(TICK_SECONDS, "claim", lambda: grade_nothing(claiming))

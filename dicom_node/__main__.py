@@ -73,9 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, does in (
         ("regrade", deciding.regrade, "open a new revision of a study"),
         ("resend", deciding.resend, "send a study's existing output again"),
-        ("release", deciding.release, "say that a held study is one patient"),
     ):
         add(name, run, does).add_argument("study_instance_uid", metavar="STUDY_UID")
+    release = add("release", deciding.release, "say that a held study is in order")
+    release.add_argument("study_instance_uid", metavar="STUDY_UID")
+    release.add_argument(
+        "--one-patient",
+        action="store_true",
+        help="be sure that the different patients whom its images name are one person",
+    )
+    set_aside = add("set-aside", deciding.set_aside, "leave a series out of its study")
+    set_aside.add_argument("study_instance_uid", metavar="STUDY_UID")
+    set_aside.add_argument("series_instance_uid", metavar="SERIES_UID")
+    set_aside.add_argument("--undo", action="store_true", help="take it back")
     acknowledge = add(
         "acknowledge", deciding.acknowledge, "close alarms that a person has seen to"
     )

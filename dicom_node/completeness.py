@@ -11,36 +11,44 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import pydicom
-from pydicom import Dataset
-
 from dicom_node.clockwatch import ClockWatch
 from dicom_node.evidence import HeldSeries, Memory, what_seems_missing
 from dicom_node.logs import Action, about, where
+from dicom_node.patience import Patience, in_words
+from dicom_node.reading import Reader, Unreadable
 from grading.grades import SeriesVerdict
+from grading.headers import ImageHeader
 from grading.levels.gaps import evenly_spaced, gaps
 from grading.series import (
     MIN_SLICES,
     SeriesHeaders,
     gradable_images,
-    group_series,
+    group_images,
     judge,
 )
 from storage import instances, jobs, studies
 from storage.database import Database, database_now
 from storage.errors import DatabaseUnreachable
 from storage.files import Files
+from storage.installation import is_here
 from storage.instances import InstanceFile
 from storage.jobs import Priority
 from storage.states import Role
 from storage.studies import StudyToSettle
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 300.0
+"""No study's headers take longer: 200 files take a second or two."""
+TICK_SECONDS = 300.0
+"""No study is begun after that: the watchdog ends a worker whose tick never ends, and
+the next one would begin with the same study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,11 @@ class Settler:
     """What a PACS counts, where one is asked."""
     urgent_calling_ae_titles: frozenset[str] = frozenset()
     """Whose studies are graded before others."""
+    reader: Reader = field(kw_only=True)
+    """Not the indexer's: neither waits for the other's files."""
+    look_seconds: float = field(default=LOOK_SECONDS, kw_only=True)
+    patience: Patience = field(default_factory=Patience, kw_only=True)
+    """With studies of which a file cannot be got at, and may be at the next try."""
 
     def settle_quiet(self) -> int:
         """Look at every study that has gone quiet; return how many."""
@@ -86,7 +99,10 @@ class Settler:
             if not self.trusts_clock(database_now(session)):
                 return 0
             quiet = studies.quiet_studies(session, self.quiet_seconds)
-        for study in quiet:
+        until = time.monotonic() + TICK_SECONDS
+        for number, study in enumerate(quiet):
+            if time.monotonic() > until:
+                return number
             self.settle_or_hold(study)
         return len(quiet)
 
@@ -95,16 +111,48 @@ class Settler:
         return self.watch is None or self.watch.steady(now)
 
     def settle_or_hold(self, study: StudyToSettle) -> None:
-        """Settle a study; one that cannot be judged is held for a person."""
+        """Settle a study; one that cannot be judged is held for a person.
+
+        One whose files the disk does not give at present is looked at again later.
+        """
+        uid = study.study_instance_uid
+        if not self.patience.may_try(uid):
+            return
         try:
             self.settle(study)
         except DatabaseUnreachable:
             raise  # nothing is wrong with the study; the next tick looks again
+        except OSError as error:
+            self._wait_or_hold(uid, error)
         # Headers are bytes from the wire: one study that cannot be judged waits for a
         # person and never blocks the next.
         except Exception as error:  # noqa: BLE001
-            reason = f"it cannot be judged: {type(error).__name__} at {where(error)}"
-            self._hold(study.study_instance_uid, reason, whoever_accepted=True)
+            odd = f"{type(error).__name__} at {where(error)}"
+            self._give_up(uid, str(error) if isinstance(error, Unreadable) else odd)
+        else:
+            self.patience.went_well(uid)
+
+    def _wait_or_hold(self, uid: str, error: OSError) -> None:
+        """Look at a study later, unless a file of it alone is at fault."""
+        missing = isinstance(error, FileNotFoundError)
+        if missing and is_here(self.files.data_directory):
+            self._give_up(uid, "a file of it is no longer there")
+            return
+        reason, is_new = in_words(error), self.patience.is_new(uid)
+        if self.patience.failed(uid):
+            self._give_up(
+                uid, f"a file of it cannot be read, though others can: {reason}"
+            )
+        elif is_new:
+            log.warning(
+                "cannot look at a study: %s; tried again later, others go on",
+                reason,
+                extra=about(Action.READING_FAILED, uid),
+            )
+
+    def _give_up(self, uid: str, reason: str) -> None:
+        self._hold(uid, f"it cannot be judged: {reason}", whoever_accepted=True)
+        self.patience.forget(uid)
 
     def settle(self, study: StudyToSettle) -> Ready | NotYet:
         """Judge the study's series, and open a revision if its input has changed."""
@@ -146,8 +194,10 @@ class Settler:
         ------
         StudyUnknown
             Nothing of this study was ever received.
-        Exception
-            A header cannot be read; `settle` then holds the study.
+        Unreadable
+            A header cannot be read; `settle_or_hold` then holds the study.
+        OSError
+            The disk does not give a file at present.
         """
         with self.database.reading.begin() as session:
             found = instances.study_instances(session, study_instance_uid)
@@ -155,7 +205,7 @@ class Settler:
 
     def _judged(self, found: Sequence[InstanceFile]) -> Look:
         images = [instance for instance in found if instance.role is Role.IMAGE]
-        series = group_series(self._header(instance) for instance in _to_judge(found))
+        series = group_images(self._headers(_to_judge(found)))
         verdicts = tuple(judge(headers) for headers in series)
         held = tuple(
             _held_series(headers, verdict, found)
@@ -174,8 +224,9 @@ class Settler:
         reason = (
             f"its images name {patients} different patients (ID, issuer, name, birth "
             "date or sex differ). Nothing is sent until a person has corrected the "
-            "study in the PACS and sent it again, or is sure that it is one patient, "
-            f"and then, in either case, has said: lumbar-node release {uid}"
+            "study in the PACS and sent it again, or has set aside the series that "
+            f"belong to somebody else, and then has said: lumbar-node release {uid} "
+            "(which says which series name whom)"
         )
         return self._hold(uid, reason)
 
@@ -199,9 +250,23 @@ class Settler:
         log.error("study held: %s", reason, extra=about(Action.STUDY_HELD, uid))
         return NotYet(reason)
 
-    def _header(self, instance: InstanceFile) -> Dataset:
-        path = self.files.path(instance.file.root, instance.file.key)
-        return pydicom.dcmread(path, stop_before_pixels=True)
+    def _headers(self, found: Sequence[InstanceFile]) -> Iterator[ImageHeader]:
+        """Have the headers read by a child, all of them within the time for one look.
+
+        Raises
+        ------
+        Unreadable
+            A file is damaged, or all together take too long.
+        OSError
+            The disk does not give a file at present.
+        """
+        until = time.monotonic() + self.look_seconds
+        for instance in found:
+            if time.monotonic() > until:
+                limit = f"{self.look_seconds:.0f} seconds"
+                raise Unreadable(f"reading its headers took more than {limit}")
+            path = self.files.path(instance.file.root, instance.file.key)
+            yield from self.reader.images(path)
 
 
 def _held_series(

@@ -19,11 +19,13 @@ from dicom_node.audit.trail import Trail, silent
 from dicom_node.config import Destination
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
 from dicom_node.logs import Action, about, where
+from dicom_node.patience import in_words
 from dicom_node.sender import OpenAssociation, association
 from storage import commitments, outbox
 from storage.database import Database
 from storage.errors import DatabaseUnreachable, LeaseLost
 from storage.files import Files
+from storage.installation import is_here
 from storage.outbox import Delivery
 
 log = logging.getLogger(__name__)
@@ -86,10 +88,24 @@ class Deliverer:
             self._log(delivery, Action.LEASE_LOST, "another worker has taken it over")
         except DatabaseUnreachable:
             raise
+        except OSError as error:
+            self._wait_or_bury(destination, delivery, error)
         # The second place that catches everything, for the same reason as the first.
         except Exception as error:  # noqa: BLE001
             broken = f"it cannot be sent: {type(error).__name__} at {where(error)}"
             self._bury(destination, delivery, SendRefused(broken))
+
+    def _wait_or_bury(
+        self, destination: Destination, delivery: Delivery, error: OSError
+    ) -> None:
+        """Send it later: a disk that fails may work again; a file that is gone not."""
+        missing = isinstance(error, FileNotFoundError)
+        if missing and is_here(self.files.data_directory):
+            broken = SendRefused(f"{delivery.object.file.key} is no longer there")
+            self._bury(destination, delivery, broken)
+        else:
+            later = PeerUnreachable(f"it cannot be sent now: {in_words(error)}")
+            self._postpone(delivery, later)
 
     def _send(
         self, destination: Destination, opened: OpenAssociation, delivery: Delivery

@@ -37,6 +37,7 @@ class Action(StrEnum):
     ASSOCIATION_ABORTED = "association_aborted"
     RECEIVED = "received"
     RECEIVE_REFUSED = "receive_refused"
+    READING_FAILED = "reading_failed"
     QUARANTINED = "quarantined"
     INSTANCE_CHANGED = "instance_changed"
     STUDY_HELD = "study_held"

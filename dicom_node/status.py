@@ -24,6 +24,9 @@ from storage.workers import WorkerSeen
 OVERDUE_SECONDS = 3600.0
 """Work that has waited for an hour is stuck: studies take minutes, retries 15."""
 
+UNHEARD_SECONDS = 300.0
+"""A worker gives its first sign of life sooner, however slowly its bundle loads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
@@ -153,12 +156,22 @@ def complaints(seen: Overview, disk: Disk | None = None) -> list[str]:
 
 
 def _without_workers(seen: Overview) -> list[str]:
-    """Say so where work waits and every worker that there was has fallen silent."""
+    """Say so where work waits and no worker gives a sign of life."""
     waits = seen.receipts.received or seen.studies.waiting or seen.jobs.waiting
-    if not waits or not seen.workers or any(it.alive for it in seen.workers):
+    if not waits or any(it.alive for it in seen.workers):
         return []
-    names = ", ".join(_worker(worker) for worker in seen.workers)
-    return [f"no worker lives, and work waits: {names}; start lumbar-node-worker"]
+    if not seen.workers and not _waits_for_a_sign(seen):
+        return []
+    names = ", ".join(_worker(it) for it in seen.workers) or "none was heard of"
+    cure = "start lumbar-node-worker, and see its log where it ends again"
+    return [f"no worker lives, and work waits: {names}; {cure}"]
+
+
+def _waits_for_a_sign(seen: Overview) -> bool:
+    """Tell whether work has waited longer than a worker that starts is silent."""
+    oldest = seen.oldest
+    waits = (oldest.receipt_seconds, oldest.study_seconds, oldest.job_seconds)
+    return any(it is not None and it > UNHEARD_SECONDS for it in waits)
 
 
 def needs_a_person(seen: Overview, disk: Disk | None = None) -> bool:

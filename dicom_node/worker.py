@@ -161,7 +161,7 @@ class Worker:
         )
         try:
             with self.database.sessions.begin() as session:
-                jobs.give_back(session, lease, OUTAGE_SECONDS)
+                jobs.give_back(session, lease, OUTAGE_SECONDS, reason)
         except (LeaseLost, DatabaseUnreachable):
             return  # the lease runs out by itself
 

@@ -73,10 +73,14 @@ def group_series(datasets: Iterable[Dataset]) -> list[SeriesHeaders]:
     The order of the datasets does not matter: series come back by their UID, images
     by theirs.
     """
+    return group_images(image for ds in datasets for image in image_headers(ds))
+
+
+def group_images(headers: Iterable[ImageHeader]) -> list[SeriesHeaders]:
+    """Group images whose headers have been read by series, as `group_series` does."""
     by_series: dict[str, list[ImageHeader]] = {}
-    for ds in datasets:
-        for image in image_headers(ds):
-            by_series.setdefault(image.key.series_instance_uid, []).append(image)
+    for image in headers:
+        by_series.setdefault(image.key.series_instance_uid, []).append(image)
     return [
         SeriesHeaders(uid, tuple(sorted(images, key=_by_uid_and_frame)))
         for uid, images in sorted(by_series.items())

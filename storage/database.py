@@ -34,6 +34,20 @@ LOOK_SECONDS = 0.001
 PRIMARY_CODE = 0xFF
 """The part of SQLite's extended result codes that names the kind."""
 
+LOCK_TIMEOUT_SECONDS = 30
+"""How long a statement of PostgreSQL waits for a lock."""
+SERVER_ANSWERS: dict[str, int] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""libpq's parameters: seconds, but the last one in milliseconds. Without them a server
+whose machine has lost its power is waited for as long as TCP tries: some 15 minutes for
+what was sent, two hours for an answer."""
+
 MIGRATION_LOCK = 7_512_036_401
 """Any fixed number: two ``migrate`` on one PostgreSQL take turns by it."""
 
@@ -61,8 +75,8 @@ def open_database(url: str, *, echo: bool = False) -> Database:
     Raises
     ------
     DatabaseUnreachable
-        Only later, by whatever statement meets it: no connection, no lock
-        within 30 s, or no space.
+        Only later, by whatever statement meets it: no connection within 10 s, no
+        lock within 30 s, a server that has been silent for a minute, or no space.
     """
     engine = _engine(url, echo=echo, foreign_keys=True)
     looking = engine.execution_options(only_looks=True)
@@ -164,11 +178,29 @@ def _is_sqlite(session: Session) -> bool:
 def _engine(url: str, *, echo: bool, foreign_keys: bool) -> Engine:
     # The receiver bounds its associations; a second bound here could only
     # make an image wait for a connection until it is refused.
-    engine = sa.create_engine(url, echo=echo, pool_pre_ping=True, max_overflow=-1)
+    engine = sa.create_engine(
+        url,
+        echo=echo,
+        pool_pre_ping=True,
+        max_overflow=-1,
+        connect_args=_time_limits(sa.engine.make_url(url)),
+    )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
     sa.event.listen(engine, "handle_error", _name_the_cure)
     return engine
+
+
+def _time_limits(url: sa.URL) -> dict[str, Any]:
+    """Return how long PostgreSQL is waited for; what the URL says goes before."""
+    if url.get_backend_name() != "postgresql":
+        return {}
+    limits = {key: it for key, it in SERVER_ANSWERS.items() if key not in url.query}
+    options = url.query.get("options", "")
+    said = options if isinstance(options, str) else " ".join(options)
+    # The last one of two wins: the URL's.
+    wait = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s {said}".strip()
+    return {**limits, "options": wait}
 
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:

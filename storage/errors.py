@@ -11,6 +11,7 @@
     |-- LeaseLost            the work was claimed by somebody else meanwhile
     |-- StudyUnknown         nothing of this study was ever received
     |-- StudyHeld            a person must decide about this study first
+    |-- SeveralPatients      a person must say first that they are one
     |-- ImagesRemoved        the study's images are no longer kept
     |-- NotOurs              the data directory or database is another node's
     `-- BackupFailed         a copy could not be made, or differs from what it copies
@@ -51,6 +52,10 @@ class StudyUnknown(StorageError):
 
 class StudyHeld(StorageError):
     """The study is held until a person has decided about it."""
+
+
+class SeveralPatients(StorageError):
+    """The study's images name several patients, and nobody has said they are one."""
 
 
 class ImagesRemoved(StorageError):

@@ -68,6 +68,17 @@ def installation_id(data_directory: Path) -> str:
     return made.decode("ascii").strip()
 
 
+def is_here(data_directory: Path) -> bool:
+    """Tell whether a data directory can be looked into, and is one.
+
+    Where a mount has gone there is an empty folder, in which every file is missing.
+    """
+    try:
+        return bool((data_directory / ID_NAME).read_bytes())
+    except OSError:
+        return False
+
+
 def tighten(data_directory: Path, database_file: Path | None) -> list[Path]:
     """Take from others what only the node may read; return what was too open.
 

@@ -8,7 +8,6 @@ receipts (``storage.receipts``) and its study (``storage.studies``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,12 +26,11 @@ from storage.states import Filed as Filed
 from storage.states import Role as Role
 from storage.studies import HeldStudy as HeldStudy
 from storage.studies import StudyToSettle as StudyToSettle
-from storage.studies import current_version, lock_study, require_study
+from storage.studies import current_version, lock_study, note_change, require_study
 from storage.studies import force_revision as force_revision
 from storage.studies import held_studies as held_studies
 from storage.studies import hold as hold
 from storage.studies import quiet_studies as quiet_studies
-from storage.studies import release as release
 from storage.studies import save_verdicts as save_verdicts
 from storage.studies import settle as settle
 from storage.studies import verdicts as verdicts
@@ -99,8 +97,10 @@ def file_receipt(session: Session, receipt: Receipt, header: InstanceHeader) -> 
 
     A content that was never received for its instance becomes the current
     version; one that was, however long ago, is identical and changes nothing,
-    so that two peers that disagree cannot take turns for ever. Only what
-    changes the gradable input restarts the study's quiet time.
+    so that two peers that disagree cannot take turns for ever. While the study
+    is held nothing is made of it, and what came last counts: a correction in the
+    PACS may bring back what was right before. Only what changes the gradable
+    input restarts the study's quiet time.
 
     A receipt that is indexed already gives the same answer again.
 
@@ -118,13 +118,15 @@ def file_receipt(session: Session, receipt: Receipt, header: InstanceHeader) -> 
     series = _find_or_add_series(session, header)
     instance = _find_or_add_instance(session, series, header)
     row.instance_id = instance.id
-    row.filed, gradable = _add_version(session, instance, row, header)
+    last_counts = study.held_since is not None
+    row.filed, gradable = _add_version(session, instance, row, header, last_counts)
     row.state = ReceiptState.INDEXED
+    row.reason = None
     row.decided_at = database_now(session)
     if row.filed is Filed.CHANGED:
         _raise_changed(session, header)
     if gradable:
-        study.last_received_at = _later(row.decided_at, study.last_received_at)
+        note_change(session, study)
     study.files_removed_at = None
     return row.filed
 
@@ -208,15 +210,25 @@ def _find_or_add_instance(
 
 
 def _add_version(
-    session: Session, instance: InstanceRow, receipt: ReceiptRow, header: InstanceHeader
+    session: Session,
+    instance: InstanceRow,
+    receipt: ReceiptRow,
+    header: InstanceHeader,
+    last_counts: bool,
 ) -> tuple[Filed, bool]:
     """Return what the receipt brought, and whether the gradable input changed."""
     versions = session.scalars(
         sa.select(VersionRow).where(VersionRow.instance_id == instance.id)
     ).all()
+    # A picture that replaces an image takes that image out of the input.
+    gradable = Role.IMAGE in {header.role, *(version.role for version in versions)}
     for version in versions:
         if version.content_digest == header.content_digest:
             _bring_back(session, version, receipt)
+            # What a person has set aside (below zero) stays so.
+            if last_counts and 0 < instance.current_version != version.number:
+                instance.current_version = version.number
+                return Filed.CHANGED, gradable
             return Filed.IDENTICAL, False
     instance.current_version = len(versions) + 1
     session.add(
@@ -230,8 +242,6 @@ def _add_version(
             receipt_id=receipt.id,
         )
     )
-    # A picture that replaces an image takes that image out of the input.
-    gradable = Role.IMAGE in {header.role, *(version.role for version in versions)}
     return (Filed.CHANGED if versions else Filed.NEW), gradable
 
 
@@ -247,16 +257,8 @@ def _raise_changed(session: Session, header: InstanceHeader) -> None:
         AlarmKind.INSTANCE_CHANGED,
         header.study_instance_uid,
         f"series {header.series_instance_uid}: an instance arrived again with "
-        f"other content; every version is kept, the newest one counts",
+        f"other content; every version is kept, the last one counts",
     )
-
-
-def _later(now: datetime, last: datetime | None) -> datetime:
-    """Return a time after ``last``, though the clock may stand still or step back.
-
-    ``settle`` knows by it whether anything came in between.
-    """
-    return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
 def _instance_file(

@@ -23,7 +23,7 @@ from storage.errors import LeaseLost
 from storage.states import AlarmKind
 from storage.states import JobKind as JobKind
 from storage.states import JobState as JobState
-from storage.studies import require_study
+from storage.studies import lock_study, require_study
 from storage.tables import JobRow, StudyRow
 
 MAX_ATTEMPTS = 3
@@ -136,7 +136,8 @@ def claim(
     ran out is taken like one that waits, until it has used up its attempts. Studies
     that are held wait for their release, and studies that have changed since they
     were looked at wait until they are quiet: what came since may be another
-    patient's.
+    patient's. A study is graded once at a time: two revisions at work could end in
+    the wrong order, and the later report would not know of the earlier one.
     """
     now = database_now(session)
     _end_superseded(session, now, _expired(now))
@@ -149,7 +150,11 @@ def claim(
     order = by_age if oldest_first else (JobRow.priority.desc(), *by_age)
     next_job = (
         sa.select(JobRow.id)
-        .where(_free(now), JobRow.study_instance_uid.not_in(held))
+        .where(
+            _free(now),
+            JobRow.study_instance_uid.not_in(held),
+            JobRow.study_instance_uid.not_in(_at_work(now)),
+        )
         .order_by(*order)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -168,7 +173,7 @@ def claim(
         .returning(JobRow)
         .execution_options(populate_existing=True)
     ).one_or_none()
-    return _lease(claimed) if claimed else None
+    return _unless_at_work(session, _lease(claimed), now) if claimed else None
 
 
 def renew(session: Session, lease: Lease, lease_seconds: float) -> Lease:
@@ -214,7 +219,8 @@ def fail(session: Session, lease: Lease, reason: str, *, again: bool) -> None:
 
     With ``again`` the job waits longer after every attempt, and fails with an
     alarm after the third. Without it the job has failed at once: nothing is
-    wrong with the node, so nobody is alarmed.
+    wrong with the node, so nobody is alarmed, and what was wrong at an earlier
+    revision has been answered.
 
     Raises
     ------
@@ -230,12 +236,20 @@ def fail(session: Session, lease: Lease, reason: str, *, again: bool) -> None:
     _move(session, lease, state=state, reason=reason, ended_at=now, **_FREE)
     if again:
         _raise_failed(session, lease.study_instance_uid, lease.revision, reason)
+    else:
+        alarms.resolve(session, AlarmKind.JOB_FAILED, lease.study_instance_uid)
 
 
-def give_back(session: Session, lease: Lease, wait_seconds: float = 0.0) -> None:
+def give_back(
+    session: Session,
+    lease: Lease,
+    wait_seconds: float = 0.0,
+    reason: str | None = None,
+) -> None:
     """Let go of a job without blame: it waits again and has its attempt back.
 
-    ``wait_seconds`` keeps it from being claimed at once where an outage goes on.
+    ``wait_seconds`` keeps it from being claimed at once where an outage goes on, and
+    ``reason`` says which: `status` shows it for as long as the job waits.
 
     Raises
     ------
@@ -244,7 +258,8 @@ def give_back(session: Session, lease: Lease, wait_seconds: float = 0.0) -> None
     """
     now = database_now(session)
     later = now + timedelta(seconds=wait_seconds)
-    _wait(session, lease, now, attempts=JobRow.attempts - 1, not_before=later)
+    attempts = JobRow.attempts - 1
+    _wait(session, lease, now, attempts=attempts, not_before=later, reason=reason)
 
 
 def get(session: Session, study_instance_uid: str) -> Job | None:
@@ -287,6 +302,32 @@ def _wait(session: Session, lease: Lease, now: datetime, **values: object) -> No
 
 def _expired(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(JobRow.state == JobState.RUNNING, JobRow.lease_until <= now)
+
+
+def _at_work(now: datetime) -> sa.Select[str]:
+    """Select the studies of which a revision is being graded."""
+    working = aliased(JobRow)
+    return sa.select(working.study_instance_uid).where(
+        working.state == JobState.RUNNING, working.lease_until > now
+    )
+
+
+def _unless_at_work(session: Session, lease: Lease, now: datetime) -> Lease | None:
+    """Give a claim back where another revision was claimed at the same moment.
+
+    Only PostgreSQL lets two workers claim at once. Neither sees what the other has
+    not committed; of the two, the one that has the study's row second does.
+    """
+    lock_study(session, lease.study_instance_uid)
+    at_work = sa.select(sa.func.count()).where(
+        JobRow.study_instance_uid == lease.study_instance_uid,
+        JobRow.state == JobState.RUNNING,
+        JobRow.lease_until > now,
+    )
+    if session.scalar(at_work) == 1:  # this one
+        return lease
+    give_back(session, lease)
+    return None
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:

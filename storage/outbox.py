@@ -278,6 +278,7 @@ def retry_seconds(delivery: Delivery) -> float:
 def _send_anew(row: DeliveryRow, now: datetime) -> None:
     row.state = DeliveryState.WAITING
     row.attempts = 0
+    row.last_error = row.last_status = None
     row.not_before = row.waiting_since = row.changed_at = now
 
 

@@ -165,7 +165,7 @@ def overview(session: Session) -> Overview:
         jobs=_jobs(session),
         deliveries=_deliveries(session, now),
         oldest=_oldest(session, now),
-        errors=_errors(session),
+        errors=_errors(session, now),
         alarms=tuple(open_alarms(session)),
         sent=_sent(session),
         incomplete=_incomplete(session),
@@ -204,7 +204,15 @@ def _studies(session: Session) -> Studies:
     return Studies(total, held, waiting)
 
 
-_UNSENT = DeliveryRow.state.in_([DeliveryState.WAITING, DeliveryState.SENDING])
+_HELD = sa.select(StudyRow.study_instance_uid).where(StudyRow.held_since.is_not(None))
+"""They wait for a person, and what belongs to them for nothing else."""
+_QUEUED = (JobState.WAITING, JobState.RUNNING)
+_UNSENT = sa.and_(
+    DeliveryRow.state.in_([DeliveryState.WAITING, DeliveryState.SENDING]),
+    DeliveryRow.result_id.not_in(
+        sa.select(ResultRow.id).where(ResultRow.study_instance_uid.in_(_HELD))
+    ),
+)
 _UNLOOKED = sa.and_(
     StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at),
     StudyRow.held_since.is_(None),
@@ -318,7 +326,7 @@ def _incomplete(session: Session) -> tuple[Incomplete, ...]:
 
 def _oldest(session: Session, now: datetime) -> OldestWaiting:
     received = ReceiptRow.state == ReceiptState.RECEIVED
-    queued = JobRow.state.in_([JobState.WAITING, JobState.RUNNING])
+    queued = sa.and_(JobRow.state.in_(_QUEUED), JobRow.study_instance_uid.not_in(_HELD))
     return OldestWaiting(
         _age_seconds(session, now, ReceiptRow.recorded_at, received),
         _age_seconds(session, now, JobRow.created_at, queued),
@@ -337,12 +345,14 @@ def _age_seconds(
     return None if oldest is None else (now - oldest).total_seconds()
 
 
-def _errors(session: Session) -> tuple[LastError, ...]:
+def _errors(session: Session, now: datetime) -> tuple[LastError, ...]:
     found = [
         *_job_errors(session),
+        *_interrupted_jobs(session, now),
         *_delivery_errors(session),
         *_commitment_errors(session),
         *_quarantines(session),
+        *_unread(session),
     ]
     return tuple(sorted(found, key=lambda error: error.at, reverse=True))
 
@@ -359,6 +369,24 @@ def _job_errors(session: Session) -> list[LastError]:
             row.ended_at or row.created_at,
             row.study_instance_uid,
             f"revision {row.revision} was not graded: {row.reason}",
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def _interrupted_jobs(session: Session, now: datetime) -> list[LastError]:
+    """Return what is to be graded again: a disk was full, a GPU not there."""
+    query = (
+        sa.select(JobRow)
+        .where(JobRow.state.in_(_QUEUED), JobRow.reason.is_not(None))
+        .order_by(JobRow.not_before.desc(), JobRow.id.desc())
+        .limit(LAST_ERRORS)
+    )
+    return [
+        LastError(
+            min(row.not_before, now),
+            row.study_instance_uid,
+            f"revision {row.revision} waits to be graded again: {row.reason}",
         )
         for row in session.scalars(query)
     ]
@@ -416,6 +444,26 @@ def _quarantines(session: Session) -> list[LastError]:
             row.decided_at or row.recorded_at,
             None,
             f"receipt {row.id} of {row.calling_ae_title} is quarantined: {row.reason}",
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def _unread(session: Session) -> list[LastError]:
+    query = (
+        sa.select(ReceiptRow)
+        .where(
+            ReceiptRow.state == ReceiptState.RECEIVED, ReceiptRow.reason.is_not(None)
+        )
+        .order_by(ReceiptRow.recorded_at.desc(), ReceiptRow.id.desc())
+        .limit(LAST_ERRORS)
+    )
+    return [
+        LastError(
+            row.recorded_at,
+            None,
+            f"receipt {row.id} of {row.calling_ae_title} cannot be read yet: "
+            f"{row.reason}",
         )
         for row in session.scalars(query)
     ]

@@ -81,6 +81,26 @@ def quarantine(session: Session, receipt_id: str, reason: str) -> None:
         alarms.raise_alarm(session, AlarmKind.QUARANTINED, None, reason)
 
 
+def note_trouble(session: Session, receipt_id: str, reason: str) -> None:
+    """Keep why a receipt could not be read yet; it waits on, and `status` says so."""
+    session.execute(
+        sa.update(ReceiptRow)
+        .where(ReceiptRow.id == receipt_id, ReceiptRow.state == ReceiptState.RECEIVED)
+        .values(reason=reason)
+    )
+
+
+def still_waits(session: Session, receipt_id: str) -> bool:
+    """Tell whether nobody has decided a receipt; nobody else will in this transaction.
+
+    Raises
+    ------
+    StorageError
+        The receipt was never added.
+    """
+    return lock_receipt(session, receipt_id).state is ReceiptState.RECEIVED
+
+
 def lock_receipt(session: Session, receipt_id: str) -> ReceiptRow:
     """Return a receipt that nobody else decides until the transaction ends.
 

@@ -162,7 +162,7 @@ def hold(
         Nothing of this study was ever received.
     """
     study = lock_study(session, study_instance_uid)
-    present = _patients(session, study_instance_uid)
+    present = patients_together(session, study_instance_uid)
     accepted = study.held_since is None and study.accepted_patients == present
     if accepted and not whoever_accepted:
         return False
@@ -172,20 +172,16 @@ def hold(
     return True
 
 
-def release(session: Session, study_instance_uid: str) -> None:
-    """Accept the patients that a study has now, and let it be looked at again.
+def note_change(session: Session, study: StudyRow) -> None:
+    """Let a study whose gradable input has changed be looked at once it is quiet.
 
-    Raises
-    ------
-    StudyUnknown
-        Nothing of this study was ever received.
+    The time is always a later one, though the clock may stand still or step back:
+    `settle` knows by it whether anything came in between.
     """
-    study = lock_study(session, study_instance_uid)
-    study.held_since = None
-    study.hold_reason = None
-    study.settled_as_of = None
-    study.accepted_patients = _patients(session, study_instance_uid)
-    alarms.resolve(session, AlarmKind.STUDY_HELD, study_instance_uid)
+    now, last = database_now(session), study.last_received_at
+    study.last_received_at = (
+        now if last is None else max(now, last + timedelta(microseconds=1))
+    )
 
 
 def held_studies(session: Session) -> list[HeldStudy]:
@@ -278,7 +274,7 @@ def _series(session: Session, study_instance_uid: str) -> list[SeriesRow]:
     return sorted(session.scalars(query), key=lambda row: row.series_instance_uid)
 
 
-def _patients(session: Session, study_instance_uid: str) -> str:
+def patients_together(session: Session, study_instance_uid: str) -> str:
     """Return one digest of the set of patients that a study's instances name."""
     query = (
         sa.select(VersionRow.patient_digest)

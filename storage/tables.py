@@ -121,7 +121,7 @@ class InstanceRow(Base):
     series_id: Mapped[int] = mapped_column(sa.ForeignKey(SeriesRow.id))
     sop_instance_uid: Mapped[str]
     current_version: Mapped[int]
-    """Number of the version that is graded."""
+    """Number of the version that is graded; negative while its series is set aside."""
 
 
 class ReceiptRow(FileColumns, Base):

@@ -9,8 +9,8 @@ from dicom_node.verbs.opening import load, opened
 
 FAILED = 1
 
-ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed")
-"""Alarms that only a person can close."""
+ACKNOWLEDGED = ("quarantined", "instance_changed", "quarantine_trimmed", "job_failed")
+"""Alarms that a person can close by a word; most of them nobody else can."""
 
 
 def regrade(arguments: argparse.Namespace) -> int:
@@ -49,15 +49,31 @@ def resend(arguments: argparse.Namespace) -> int:
 
 
 def release(arguments: argparse.Namespace) -> int:
-    """Say that a held study is one patient."""
-    from storage import studies
+    """Say that a held study is in order: it names one patient, or is one."""
+    from storage import patients
 
+    study = arguments.study_instance_uid
     database = opened(load(arguments))
     with database.sessions.begin() as session:
-        studies.release(session, arguments.study_instance_uid)
+        patients.release(session, study, one_patient=arguments.one_patient)
     database.close()
-    print(f"{arguments.study_instance_uid} is released and will be looked at again")
+    print(f"{study} is released and will be looked at again")
     return 0
+
+
+def set_aside(arguments: argparse.Namespace) -> int:
+    """Leave a series out of its study, or take it back."""
+    from storage import patients
+
+    study, series = arguments.study_instance_uid, arguments.series_instance_uid
+    turn = patients.take_back if arguments.undo else patients.set_aside
+    database = opened(load(arguments))
+    with database.sessions.begin() as session:
+        count = turn(session, study, series)
+    database.close()
+    how = "belong to" if arguments.undo else "are left out of"
+    print(f"{count} objects of series {series} {how} {study}, which is looked at anew")
+    return 0 if count else FAILED
 
 
 def acknowledge(arguments: argparse.Namespace) -> int:

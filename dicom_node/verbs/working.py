@@ -63,14 +63,18 @@ def _tick(
     grading = GradingProcess(
         configuration.encode(config), config.worker.study_timeout_seconds
     )
-    reader = Reader(config.worker.index_timeout_seconds)
+    # One for what comes in, and one for what has gone quiet: neither waits.
+    readers = (
+        Reader(config.worker.index_timeout_seconds),
+        Reader(config.worker.index_timeout_seconds),
+    )
     files.remove_abandoned_temporaries(ABANDONED_AFTER)
     with database.sessions.begin() as session:
         asked = [it.name for it in config.destinations if it.commitment]
         commitments.withdraw(session, asked)
     clock = Clock()
     for tick in (
-        *_ticks(config, name, database, files, grading, reader, trail),
+        *_ticks(config, name, database, files, grading, readers, trail),
         *_house_ticks(_housekeeper(config, database, files, trail)),
     ):
         clock.every(tick.seconds, tick.name, tick.run)
@@ -84,7 +88,8 @@ def _tick(
             workers.leave(session, name)
     finally:
         grading.close()
-        reader.close()
+        for reader in readers:
+            reader.close()
 
 
 class _Tick(NamedTuple):
@@ -101,7 +106,7 @@ def _ticks(
     database: Database,
     files: Files,
     maker: StudyMaker,
-    reader: Reader,
+    readers: tuple[Reader, Reader],
     trail: Trail,
 ) -> Iterator[_Tick]:
     """Build what a worker does; each destination has ticks of its own."""
@@ -114,6 +119,7 @@ def _ticks(
     from dicom_node.worker import Worker
     from storage import workers
 
+    reader, judging = readers
     poll, quiet = config.worker.poll_seconds, config.receiver.quiet_seconds
     settler = Settler(
         database,
@@ -121,6 +127,7 @@ def _ticks(
         quiet,
         ClockWatch(quiet),
         urgent_calling_ae_titles=frozenset(config.receiver.urgent_calling_ae_titles),
+        reader=judging,
     )
     worker = Worker(
         name, database, maker, config.destinations, config.worker.lease_seconds, trail

@@ -6,13 +6,16 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
-from dicom_node.reading import Reader, Unreadable, read_header
+from dicom_node.reading import Reader, Unreadable, header_of, images_of
+from grading.headers import image_headers
 from storage.states import Role
+from tests.dicom_factories import as_received, enhanced_mr
 
 HITACHI = Path(__file__).parents[1] / "data" / "hitachi"
 
@@ -68,19 +71,45 @@ def test_a_child_that_never_saw_the_file_does_not_blame_it(
         reader.read(image)
 
 
-def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, image: Path) -> None:
+def test_a_disk_that_does_not_answer_is_not_the_files_fault(
+    tmp_path: Path, image: Path
+) -> None:
     pipe = tmp_path / "never-ends"
     os.mkfifo(pipe)
     with closing(Reader(timeout_seconds=0.5)) as impatient:
-        with pytest.raises(Unreadable, match="more than"):
+        with pytest.raises(TimeoutError, match="the disk does not answer"):
             impatient.read(pipe)
         patient = Reader(timeout_seconds=30)
         with closing(patient):
             assert patient.read(image).modality == "MR"
 
 
+HANGS_ON_ANYTHING = """
+import time
+from dicom_node import reading
+reading.header_of = reading.images_of = lambda _: time.sleep(3600)
+reading.main()
+"""
+
+
+def test_a_file_that_takes_too_long_is_given_up(image: Path) -> None:
+    with closing(Reader(timeout_seconds=30)) as reader:
+        reader.child.words = ("-c", HANGS_ON_ANYTHING)
+        with pytest.raises(OSError, match="Is a directory"):
+            reader.read(image.parent)  # the child is up: what follows is no slow start
+        reader.timeout_seconds = 0.5
+        with pytest.raises(Unreadable, match="more than"):
+            reader.read(image)
+        reader.timeout_seconds = 30
+        with pytest.raises(OSError, match="Is a directory"):
+            reader.read(image.parent)
+        reader.timeout_seconds = 0.5
+        with pytest.raises(Unreadable, match="more than"):
+            reader.images(image)
+
+
 def test_a_file_that_is_gone_says_so(reader: Reader, tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="no longer there"):
+    with pytest.raises(FileNotFoundError):
         reader.read(tmp_path / "gone.dcm")
 
 
@@ -93,9 +122,42 @@ def test_an_error_of_the_system_that_a_decoder_raises_is_the_files_fault(
     monkeypatch.setattr("dicom_node.reading.content_digest", broken)
 
     with pytest.raises(Unreadable, match="damaged: OSError while reading"):
-        read_header(image)
+        header_of(image.read_bytes())
 
 
-def test_a_disk_that_fails_is_not_the_files_fault(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="directory"):
-        read_header(tmp_path)  # as good as a sector that cannot be read
+def test_a_disk_that_fails_is_not_the_files_fault(
+    reader: Reader, tmp_path: Path
+) -> None:
+    with pytest.raises(IsADirectoryError):
+        reader.read(tmp_path)  # as good as a sector that cannot be read
+
+
+def test_the_images_of_a_file_come_from_the_child_as_they_are(
+    reader: Reader, image: Path
+) -> None:
+    told = reader.images(image)
+
+    assert told == tuple(image_headers(dcmread(image)))
+
+
+def test_the_frames_of_an_enhanced_image_come_from_the_child_as_they_are(
+    reader: Reader, tmp_path: Path
+) -> None:
+    path = tmp_path / "enhanced.dcm"
+    as_received(enhanced_mr(4)).save_as(path)
+
+    told = reader.images(path)
+
+    assert told == tuple(image_headers(dcmread(path)))
+    assert len(told) == 4
+
+
+def test_a_header_with_a_number_that_no_message_carries_is_refused(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = image_headers(dcmread(image))[0]
+    absurd = replace(first, rows=10**30)
+    monkeypatch.setattr("dicom_node.reading.image_headers", lambda _: [absurd])
+
+    with pytest.raises(Unreadable, match="its header cannot be understood: Overflow"):
+        images_of(image.read_bytes())

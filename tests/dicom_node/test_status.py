@@ -12,6 +12,7 @@ from pydicom.uid import BasicTextSRStorage, SecondaryCaptureImageStorage
 
 from dicom_node.status import (
     OVERDUE_SECONDS,
+    UNHEARD_SECONDS,
     Disk,
     as_json,
     complaints,
@@ -107,6 +108,19 @@ def test_an_alarm_is_a_complaint_that_names_its_study() -> None:
     assert first.endswith(": not a DICOM file (study 2.25.1)")
     assert second.endswith(": not a DICOM file")
     assert f"a person must act:\n  {first}" in text(seen)
+
+
+@pytest.mark.parametrize("field", ["receipt_seconds", "job_seconds", "study_seconds"])
+def test_work_that_waits_for_a_worker_nobody_heard_of_is_a_complaint(
+    field: str,
+) -> None:
+    def waiting(seconds: float) -> Overview:
+        oldest = replace(QUIET.oldest, **{field: seconds})
+        return replace(QUIET, receipts=Receipts(1, 0, 0), oldest=oldest)
+
+    assert complaints(waiting(UNHEARD_SECONDS)) == []
+    (complaint,) = complaints(waiting(UNHEARD_SECONDS + 1))
+    assert "none was heard of; start lumbar-node-worker" in complaint
 
 
 def disk(free_mb: int) -> Disk:

@@ -25,6 +25,7 @@ from dicom_node.sender import Peer
 from dicom_node.worker import Worker
 from storage.database import Database, open_database
 from storage.files import Files
+from storage.installation import installation_id
 from storage.intake import Intake
 from storage.overview import Overview, overview
 from storage.space import SpaceGate
@@ -82,6 +83,7 @@ def running_node(
     A ``reader`` that several tests share is not closed: starting its child takes long.
     """
     files = Files(folder)
+    installation_id(folder)  # whether the disk is here is known by it
     own = nullcontext(reader) if reader else closing(Reader(timeout_seconds=30))
     with closing(open_database(database_url)) as database, own as reading:
         store = receiver.Receiver(
@@ -102,7 +104,7 @@ def running_node(
                 database,
                 files,
                 Indexer(database, files, reading),
-                Settler(database, files, quiet_seconds=0),
+                Settler(database, files, quiet_seconds=0, reader=reading),
                 worker,
                 Deliverer("test", database, files, NODE_TITLE),
                 # Peers of the tests that answer here do so at once.

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,9 @@ def asker_of(
     watch: ClockWatch | None = None,
 ) -> Asker:
     """Return what asks a PACS on behalf of a node whose quiet time is an hour."""
-    settler = Settler(node.database, node.files, AN_HOUR_SECONDS, watch)
+    settler = Settler(
+        node.database, node.files, AN_HOUR_SECONDS, watch, reader=node.settler.reader
+    )
     ask = partial(asking, NODE_TITLE, peer, answer_seconds=answer_seconds)
     return Asker(node.database, settler, ask, fetcher, apart=SHORTLY, still=NO_TIME)
 
@@ -243,7 +245,7 @@ def test_the_last_slice_that_is_missing_keeps_the_study_waiting_and_is_reported(
     ):
         asker = asker_of(here, pacs.peer)
         settled = [asker.ask_and_settle() for _ in range(3)]
-        quiet = Settler(here.database, here.files, 0, memory=asker.memory)
+        quiet = replace(here.settler, memory=asker.memory)
 
         quiet.settle_quiet()
         here.work()
@@ -265,7 +267,7 @@ def test_a_gap_between_slices_keeps_the_study_waiting_though_the_pacs_has_it_too
     with query_pacs(QueryPacs({}, images)) as pacs:
         asker = asker_of(here, pacs.peer)
         settled = [asker.ask_and_settle() for _ in range(3)]
-    Settler(here.database, here.files, 0).settle_quiet()
+    here.settler.settle_quiet()
 
     assert settled == [0, 0, 0]
     (sentence,) = missing(here)

@@ -11,7 +11,7 @@ from pydicom.uid import UID, RLELossless
 
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import SmallPacs, small_pacs
-from storage import jobs, studies
+from storage import jobs, patients
 from storage.states import AlarmKind, JobState
 from tests.dicom_factories import STUDY_UID, as_received, mr_series
 from tests.end_to_end.node import Node
@@ -99,7 +99,7 @@ def test_two_patients_in_one_study_are_held_until_a_person_decides(
     held = [alarm.kind for alarm in node.overview().alarms]
     nothing_sent = reports(pacs) == []
     with node.database.sessions.begin() as session:
-        studies.release(session, STUDY_UID)
+        patients.release(session, STUDY_UID, one_patient=True)
     node.work()
 
     assert held == [AlarmKind.STUDY_HELD]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pydicom
@@ -27,6 +28,7 @@ from dicom_node.demo_pacs import small_pacs
 from dicom_node.errors import SendError
 from dicom_node.sender import STORED, Peer, outcome
 from storage import outbox
+from storage.installation import ID_NAME
 from storage.states import AlarmKind
 from tests.dicom_factories import STUDY_UID, as_received, mr_series
 from tests.end_to_end.node import Node, deliver
@@ -90,6 +92,48 @@ def test_a_pacs_that_is_down_costs_no_second_grading(
     assert Counter(pacs.stored) == Counter(BOTH)
     seen = node.overview()
     assert (seen.jobs.done, seen.deliveries[0].delivered) == (1, 2)
+
+
+def produced_files(node: Node) -> list[Path]:
+    return sorted((node.files.data_directory / "produced").rglob("*.dcm"))
+
+
+def test_a_disk_that_fails_while_objects_are_sent_only_delays_them(
+    here: Node, destination: Destination
+) -> None:
+    graded(here)
+    for path in produced_files(here):
+        path.rename(path.with_suffix(".aside"))
+        path.mkdir()  # as good as a sector that cannot be read
+    with listening(PickyPacs(BOTH), destination) as pacs:
+        deliver(here)
+        meanwhile = here.overview()
+        for path in produced_files(here):
+            path.rmdir()
+            path.with_suffix(".aside").rename(path)
+        deliver(here)
+
+    assert (meanwhile.deliveries[0].waiting, meanwhile.alarms) == (2, ())
+    assert "it cannot be sent now: Is a directory" in meanwhile.errors[0].sentence
+    assert Counter(pacs.stored) == Counter(BOTH)
+
+
+def test_an_object_whose_file_is_gone_is_given_up_but_not_while_the_disk_is_gone(
+    here: Node, destination: Destination
+) -> None:
+    graded(here)
+    for path in produced_files(here):
+        path.unlink()
+    identity = here.files.data_directory / ID_NAME
+    identity.rename(identity.with_name("elsewhere"))
+    with listening(PickyPacs(BOTH), destination):
+        deliver(here)
+        waiting = here.overview().deliveries[0].waiting
+        identity.with_name("elsewhere").rename(identity)
+        deliver(here)
+
+    assert waiting == 2
+    assert here.overview().deliveries[0].dead == 2
 
 
 def test_a_pacs_that_refuses_comprehensive_sr_gets_enhanced_sr(

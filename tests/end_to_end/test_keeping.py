@@ -23,7 +23,7 @@ from dicom_node.config import Destination
 from dicom_node.demo_pacs import small_pacs
 from dicom_node.housekeeping import Housekeeper, Rules, log_room
 from dicom_node.receiver import OUT_OF_RESOURCES_FILE, SUCCESS
-from storage import studies
+from storage import patients
 from storage.backup import SQLITE_NAME
 from storage.database import open_database
 from storage.errors import ImagesRemoved, StorageError
@@ -224,7 +224,7 @@ def test_the_whole_study_sent_again_with_a_late_image_needs_nobody(
 
 def release(node: Node) -> None:
     with node.database.sessions.begin() as session:
-        studies.release(session, STUDY_UID)
+        patients.release(session, STUDY_UID)
 
 
 def test_nothing_is_settled_while_the_clock_cannot_be_trusted(removed: Node) -> None:

@@ -77,7 +77,9 @@ class Bench:
         indexer = Indexer(self.database, self.files, self.reader)
         while indexer.index_waiting():
             pass
-        Settler(self.database, self.files, quiet_seconds=0).settle_quiet()
+        Settler(
+            self.database, self.files, quiet_seconds=0, reader=self.reader
+        ).settle_quiet()
         return self._new_alarms()
 
     def _new_alarms(self) -> list[str]:

@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -204,13 +205,13 @@ def test_a_server_that_does_not_answer_is_named_with_the_cure(tmp_path: Path) ->
 
 
 def test_a_server_that_was_restarted_costs_no_transaction(
-    postgresql_database_url: str,
+    migrated_postgresql_url: str,
 ) -> None:
-    with closing(open_database(postgresql_database_url)) as database:
+    with closing(open_database(migrated_postgresql_url)) as database:
         with database.reading.begin() as session:
             database_now(session)
         with (
-            closing(open_database(postgresql_database_url)) as other,
+            closing(open_database(migrated_postgresql_url)) as other,
             other.sessions.begin() as session,
         ):
             session.execute(_END_OTHER_CONNECTIONS)
@@ -281,3 +282,53 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
         check_schema(database)
         with database.reading.begin() as session:
             assert len(unindexed_receipts(session, 10)) == 1
+
+
+def test_a_lock_that_is_not_to_be_had_is_not_waited_for_for_ever(
+    migrated_postgresql_url: str,
+) -> None:
+    impatient = f"{migrated_postgresql_url}&options=-c%20lock_timeout%3D100ms"
+    with (
+        closing(open_database(migrated_postgresql_url)) as holding,
+        closing(open_database(impatient)) as waiting,
+        holding.sessions.begin() as holder,
+    ):
+        holder.execute(sa.text("LOCK TABLE studies"))
+
+        with (
+            pytest.raises(DatabaseUnreachable, match="lock timeout"),
+            waiting.reading.begin() as session,
+        ):
+            session.execute(sa.text("SELECT * FROM studies"))
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_for_hours(
+    migrated_postgresql_url: str,
+) -> None:
+    with (
+        closing(open_database(migrated_postgresql_url)) as database,
+        database.engine.connect() as connection,
+    ):
+        told = parameters(connection)
+        lock_timeout = connection.scalar(sa.text("SHOW lock_timeout"))
+
+    expected = {"connect_timeout": "10", "tcp_user_timeout": "30000"}
+    assert expected.items() <= told.items()
+    assert int(told["keepalives_idle"]) + 3 * int(told["keepalives_interval"]) <= 60
+    assert lock_timeout == "30s"
+
+
+def test_what_the_url_says_of_time_goes_before(migrated_postgresql_url: str) -> None:
+    url = f"{migrated_postgresql_url}&connect_timeout=3"
+    with (
+        closing(open_database(url)) as database,
+        database.engine.connect() as connection,
+    ):
+        assert parameters(connection)["connect_timeout"] == "3"
+
+
+def parameters(connection: sa.Connection) -> dict[str, str]:
+    """Return what libpq was told."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver.info.get_parameters()

@@ -1,4 +1,5 @@
 import multiprocessing
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -6,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from storage import jobs
@@ -13,7 +15,8 @@ from storage.alarms import AlarmKind, open_alarms
 from storage.database import Database, database_now, open_database
 from storage.errors import LeaseLost, StudyUnknown
 from storage.jobs import JobState, Lease
-from storage.tables import StudyRow
+from storage.overview import overview
+from storage.tables import JobRow, StudyRow
 from tests.storage.builders import (
     STUDY,
     claimed,
@@ -282,6 +285,39 @@ def test_a_later_success_resolves_the_alarm(database: Database) -> None:
         assert open_alarms(session) == []
 
 
+def test_a_later_revision_that_is_not_gradable_closes_the_alarm_as_well(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        for _ in range(3):
+            jobs.fail(session, claim(session), "out of memory", again=True)
+            pass_time(session, jobs.LAST_RETRY_SECONDS)
+        jobs.add(session, STUDY, 2, "digest")
+
+        jobs.fail(session, claim(session), "no axial series", again=False)
+
+        assert open_alarms(session) == []
+
+
+def test_what_interrupted_a_job_is_told_for_as_long_as_it_waits(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        jobs.give_back(session, claim(session), 60, "no GPU is there")
+        waiting = overview(session)
+        pass_time(session, 61)
+        lease = claim(session)
+        jobs.finish(session, lease)
+
+        [error] = waiting.errors
+        assert error.study_instance_uid == STUDY
+        assert error.sentence == "revision 1 waits to be graded again: no GPU is there"
+        assert error.at <= waiting.at
+        assert overview(session).errors == ()
+
+
 def test_a_job_given_back_has_its_attempt_back_and_waits_for_nobody(
     database: Database,
 ) -> None:
@@ -309,18 +345,63 @@ def test_a_later_revision_replaces_one_that_nobody_works_on(
         assert jobs.claim(session, "worker", 60) is None
 
 
-def test_a_revision_at_work_is_finished_though_a_later_one_waits(
+def test_a_later_revision_waits_for_one_at_work_and_comes_right_after_it(
     database: Database,
 ) -> None:
     with database.sessions.begin() as session:
         first = claimed(session, revision=1)
         jobs.add(session, STUDY, 2, "digest")
+        queue(session, "9.9")
 
-        second = claim(session)
+        meanwhile = claim(session)
+        nobody = jobs.claim(session, "another worker", 60)
         jobs.finish(session, first)
-        jobs.finish(session, second)
+        second = claim(session)
 
-        assert second.revision == 2
+        assert meanwhile.study_instance_uid == "9.9"
+        assert nobody is None
+        assert (second.study_instance_uid, second.revision) == (STUDY, 2)
+
+
+def test_a_later_revision_does_not_wait_for_a_worker_that_vanished(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        claimed(session, revision=1, seconds=60)
+        jobs.add(session, STUDY, 2, "digest")
+
+        pass_time(session, 61)
+
+        assert claim(session).revision == 2
+
+
+def test_two_workers_that_claim_two_revisions_at_once_get_one_of_them(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        received_and_looked_at(session)
+        for revision in (1, 2):
+            jobs.add(session, STUDY, revision, "digest")
+        # As where the first was locked while the second was added.
+        session.execute(sa.update(JobRow).values(state=JobState.WAITING))
+    found: list[Lease | None] = []
+
+    def claim_too() -> None:
+        with database.sessions.begin() as session:
+            found.append(jobs.claim(session, "another worker", 60))
+
+    another = threading.Thread(target=claim_too)
+    with database.sessions.begin() as session:
+        found.append(jobs.claim(session, "worker", 60))
+        another.start()
+        another.join(timeout=0.5)  # it waits for this transaction to end
+    another.join()
+
+    [lease] = [it for it in found if it is not None]
+    with database.sessions.begin() as session:
+        jobs.finish(session, lease)
+        states = set(session.scalars(sa.select(JobRow.state)))
+    assert JobState.RUNNING not in states
 
 
 @pytest.mark.parametrize("ending", ["fails", "is given back", "vanishes"])

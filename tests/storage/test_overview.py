@@ -111,6 +111,32 @@ def test_deliveries_are_counted_by_destination_and_state(database: Database) -> 
     assert {error.study_instance_uid for error in seen.errors} == {"1.2", "1.3"}
 
 
+def test_what_a_held_study_has_waiting_is_not_stuck(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, "1.1")
+        receive(session, header(study="1.2"))
+        jobs.add(session, "1.2", 1, "digest")
+        pass_time(session, 7200)
+        for study in ("1.1", "1.2"):
+            hold(session, study, "two patients", whoever_accepted=True)
+
+    seen = look(database)
+
+    assert (seen.oldest.job_seconds, seen.oldest.delivery_seconds) == (None, None)
+    assert [it.oldest_seconds for it in seen.deliveries] == [None]
+    assert (seen.jobs.waiting, seen.deliveries[0].waiting) == (1, 1)
+
+
+def test_what_waits_to_be_sent_again_has_no_error_yet(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        [delivery] = outbox.claim_due(session, "pacs", "worker", 60, 1)
+        outbox.dead(session, delivery, "refused: 0xC000", 0xC000)
+        outbox.resend(session, delivery.study_instance_uid)
+
+    assert look(database).errors == ()
+
+
 def test_what_was_delivered_in_the_end_is_no_error(database: Database) -> None:
     with database.sessions.begin() as session:
         graded(session)

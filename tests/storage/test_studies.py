@@ -10,7 +10,6 @@ from storage.studies import (
     held_studies,
     hold,
     quiet_studies,
-    release,
     save_verdicts,
     settle,
     verdicts,
@@ -203,37 +202,6 @@ def test_a_held_study_is_listed_with_its_reason_and_an_alarm(
         assert {it.kind for it in open_alarms(session)} == {AlarmKind.STUDY_HELD}
 
 
-def test_a_released_study_is_looked_at_again_and_not_held_again(
-    database: Database,
-) -> None:
-    with database.sessions.begin() as session:
-        receive(session, header("1.2.3.4.1", patient="one patient"))
-        receive(session, header("1.2.3.4.2", patient="another patient"))
-        hold(session, STUDY, "two patients")
-
-        release(session, STUDY)
-
-        assert held_studies(session) == []
-        assert open_alarms(session) == []
-        assert is_quiet(session)
-        assert not hold(session, STUDY, "two patients")
-        assert settle_now(session, "two images") == 1
-
-
-def test_another_patient_than_those_accepted_holds_a_study_again(
-    database: Database,
-) -> None:
-    with database.sessions.begin() as session:
-        receive(session, header("1.2.3.4.1", patient="one patient"))
-        receive(session, header("1.2.3.4.2", patient="another patient"))
-        hold(session, STUDY, "two patients")
-        release(session, STUDY)
-
-        receive(session, header("1.2.3.4.3", patient="a third patient"))
-
-        assert hold(session, STUDY, "three patients")
-
-
 def test_verdicts_read_back_as_they_were_saved(database: Database) -> None:
     with database.sessions.begin() as session:
         for series in ("1.2.3.5", "1.2.3.4", "1.2.3.6"):
@@ -255,7 +223,7 @@ def test_a_verdict_on_a_series_that_was_not_received_is_refused(
             save_verdicts(session, STUDY, [verdict("9.9")])
 
 
-@pytest.mark.parametrize("change", ["force_revision", "release", "lock_study"])
+@pytest.mark.parametrize("change", ["force_revision", "lock_study"])
 def test_an_unknown_study_is_refused_by_name(database: Database, change: str) -> None:
     with (
         database.sessions.begin() as session,
