@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,8 +31,9 @@ from storage.outbox import Delivery
 log = logging.getLogger(__name__)
 
 OBJECTS_PER_ASSOCIATION = 20
-DELIVERY_LEASE_SECONDS = 1500.0
-"""Longer than a PACS may take for all of them, so that no other worker sends too."""
+DELIVERY_LEASE_SECONDS = 180.0
+"""Longer than connecting, or than one object, may take; renewed before each object, so
+that no other worker sends too. What a killed worker was sending waits for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Deliverer:
         settled = partial(self._settled, destination)
         try:
             with association(self.calling_ae_title, peer, sop_classes) as opened:
-                for delivery in due:
+                for sent, delivery in enumerate(due):
+                    self._renew(due[sent:])
                     settled(delivery, partial(self._send, destination, opened))
         except PeerUnreachable as error:
             for delivery in due:
@@ -74,6 +76,10 @@ class Deliverer:
             for delivery in due:
                 settled(delivery, partial(self._fall_back, destination, error=error))
         return len(due)
+
+    def _renew(self, left: Sequence[Delivery]) -> None:
+        with self.database.sessions.begin() as session:
+            outbox.renew(session, left, DELIVERY_LEASE_SECONDS)
 
     def _settled(
         self,

@@ -118,7 +118,7 @@ def association(
     Raises
     ------
     PeerUnreachable
-        Nobody listens there, or the association was rejected.
+        Nobody listens there, its name is not known, or the association was rejected.
     ContextRefused
         The peer takes none of these SOP classes.
     """
@@ -131,13 +131,18 @@ def association(
     ae.network_timeout = answer_seconds
     for uid in sorted(set(sop_class_uids)):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    assoc = ae.associate(
-        peer.host,
-        peer.port,
-        ae_title=peer.ae_title,
-        tls_args=(peer.tls, peer.tls_name or peer.host) if peer.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _bound_socket), *handlers],
-    )
+    try:
+        assoc = ae.associate(
+            peer.host,
+            peer.port,
+            ae_title=peer.ae_title,
+            tls_args=(peer.tls, peer.tls_name or peer.host) if peer.tls else None,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _bound_socket), *handlers],
+        )
+    # A name that does not resolve, or that is none; a process without descriptors.
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "its host is no name"
+        raise PeerUnreachable(f"{peer}: no connection ({reason})") from error
     if not assoc.is_established:
         # pynetdicom aborts an association on which it could send nothing.
         if assoc.rejected_contexts and not assoc.accepted_contexts:

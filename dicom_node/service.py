@@ -24,6 +24,8 @@ CHECK_SECONDS = 5.0
 """How often a process without a watchdog looks whether it is well."""
 MAX_TICK_SECONDS = 1800.0
 """A tick that runs longer hangs: grading a study takes seconds to minutes."""
+MAX_IDLE_SECONDS = 300.0
+"""A clock whose ticks do not come at all stands: the longest pause is 30 s."""
 CHILD_STOP_SECONDS = 600.0
 """As TimeoutStopSec of the units: one study may finish."""
 
@@ -60,11 +62,16 @@ def run_until(
 
 def run_clock(clock: Clock, stopping: threading.Event, what: str) -> None:
     """Tick until stopping; then wait for what still runs."""
+
+    def ticks() -> bool:
+        return (
+            clock.longest_tick_seconds() < MAX_TICK_SECONDS
+            and clock.longest_idle_seconds() < MAX_IDLE_SECONDS
+        )
+
     clock.start()
     try:
-        run_until(
-            stopping, what, lambda: clock.longest_tick_seconds() < MAX_TICK_SECONDS
-        )
+        run_until(stopping, what, ticks)
     finally:
         clock.stop()
 

@@ -134,6 +134,23 @@ def claim_due(
     return [_delivery(row, made, result, worker) for row, made, result in due]
 
 
+def renew(
+    session: Session, deliveries: Sequence[Delivery], lease_seconds: float
+) -> None:
+    """Prolong the leases that still hold; whoever lost one is told when it moves it."""
+    claims = [(delivery.id, delivery.claim_number) for delivery in deliveries]
+    lease_until = database_now(session) + timedelta(seconds=lease_seconds)
+    session.execute(
+        sa.update(DeliveryRow)
+        .where(
+            sa.tuple_(DeliveryRow.id, DeliveryRow.claim_number).in_(claims),
+            DeliveryRow.state == DeliveryState.SENDING,
+        )
+        .values(lease_until=lease_until)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def delivered(session: Session, delivery: Delivery, status: int) -> None:
     """Keep that a destination took an object, with the DIMSE status it said.
 

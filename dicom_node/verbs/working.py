@@ -157,6 +157,7 @@ def _ticks(
 def _housekeeper(
     config: Config, database: Database, files: Files, trail: Trail
 ) -> Housekeeper:
+    from dicom_node.committing import QUESTION_LEASE_SECONDS
     from dicom_node.delivery import DELIVERY_LEASE_SECONDS
     from dicom_node.housekeeping import Housekeeper, Rules
 
@@ -165,7 +166,9 @@ def _housekeeper(
         watermarks=disk.watermarks,
         keep=timedelta(days=disk.keep_days) if disk.keep_days else None,
         quarantine_bytes=disk.quarantine_mb << 20 if disk.quarantine_mb else None,
-        longest_lease_seconds=max(config.worker.lease_seconds, DELIVERY_LEASE_SECONDS),
+        longest_lease_seconds=max(
+            config.worker.lease_seconds, DELIVERY_LEASE_SECONDS, QUESTION_LEASE_SECONDS
+        ),
     )
     return Housekeeper(database, files, config.watched_folders, rules, trail)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
+from apscheduler.job import Job
+from apscheduler.schedulers import base
 
 from dicom_node.schedule import Clock
 
@@ -15,9 +19,35 @@ LONG_SECONDS = 30.0
 """Waited at most, so that a clock that never ticks fails and does not hang."""
 
 
+HOUR_SECONDS = 3600.0
+SINCE_1970_SECONDS = 1.8e9
+
+
+class Wall:
+    """This machine's wall clock, which a test may set."""
+
+    set_by_seconds = 0.0
+
+    def seconds(self) -> float:
+        return time.time() + self.set_by_seconds
+
+
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    made = Clock()
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    wall = Wall()
+
+    class ByThatWall(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> ByThatWall:
+            return cls.fromtimestamp(wall.seconds(), tz or UTC)
+
+    monkeypatch.setattr(base, "datetime", ByThatWall)
+    return wall
+
+
+@pytest.fixture
+def clock(wall: Wall) -> Iterator[Clock]:
+    made = Clock(wall.seconds)
     yield made
     if made._scheduler.running:
         made.stop()
@@ -139,3 +169,65 @@ def test_the_longest_tick_is_the_one_that_began_first(clock: Clock) -> None:
     go_on.set()
     clock.stop()
     assert clock.longest_tick_seconds() == 0
+
+
+def test_a_clock_that_was_set_back_ticks_on(
+    clock: Clock, wall: Wall, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticked = threading.Event()
+    clock.every(OFTEN_SECONDS, "tick", ticked.set)
+    clock.start()
+    assert ticked.wait(LONG_SECONDS)
+
+    wall.set_by_seconds = -HOUR_SECONDS
+    # What was due when the clock was set may still come, once.
+    time.sleep(5 * OFTEN_SECONDS)
+    ticked.clear()
+
+    assert ticked.wait(LONG_SECONDS)
+    clock.stop()
+    assert "this machine's clock was set by -3600 s" in caplog.text
+
+
+def test_a_clock_set_forward_by_decades_makes_each_tick_due_once(
+    clock: Clock, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due_at_once: list[int] = []
+    times_of = Job._get_run_times
+
+    def counted(job: Job, now: datetime) -> list[datetime]:
+        # A list of every second since 1970 would not fit in memory.
+        if now - job.next_run_time > timedelta(seconds=HOUR_SECONDS):
+            job.next_run_time = now - timedelta(seconds=HOUR_SECONDS)
+        times: list[datetime] = times_of(job, now)
+        due_at_once.append(len(times))
+        return times
+
+    monkeypatch.setattr(Job, "_get_run_times", counted)
+    ticked = threading.Event()
+    clock.every(OFTEN_SECONDS, "tick", ticked.set)
+    clock.start()
+    assert ticked.wait(LONG_SECONDS)
+
+    wall.set_by_seconds = SINCE_1970_SECONDS
+    ticked.clear()
+
+    assert ticked.wait(LONG_SECONDS)
+    clock.stop()
+    assert set(due_at_once) == {1}
+
+
+def test_a_clock_that_stands_is_told_from_one_that_ticks(clock: Clock) -> None:
+    ticked = threading.Event()
+    clock.every(OFTEN_SECONDS, "tick", ticked.set)
+    clock.every(HOUR_SECONDS, "seldom", lambda: None)
+    begun = time.monotonic()
+    clock.start()
+    assert ticked.wait(LONG_SECONDS)
+
+    early = clock.longest_idle_seconds()
+    ticked.clear()
+    assert ticked.wait(LONG_SECONDS)
+    late = clock.longest_idle_seconds()
+
+    assert 0 < early < late <= time.monotonic() - begun

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pydicom
@@ -24,15 +27,18 @@ from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from dicom_node import status
 from dicom_node.config import Destination
+from dicom_node.delivery import DELIVERY_LEASE_SECONDS
 from dicom_node.demo_pacs import small_pacs
 from dicom_node.errors import SendError
-from dicom_node.sender import STORED, Peer, outcome
+from dicom_node.sender import STORED, OpenAssociation, Peer, outcome
 from storage import outbox
 from storage.installation import ID_NAME
+from storage.outbox import Delivery
 from storage.states import AlarmKind
 from tests.dicom_factories import STUDY_UID, as_received, mr_series
 from tests.end_to_end.node import Node, deliver
 from tests.end_to_end.scanner import send
+from tests.storage.builders import pass_time
 
 
 @dataclass
@@ -134,6 +140,77 @@ def test_an_object_whose_file_is_gone_is_given_up_but_not_while_the_disk_is_gone
 
     assert waiting == 2
     assert here.overview().deliveries[0].dead == 2
+
+
+def test_a_pacs_whose_name_is_not_known_is_tried_again(
+    here: Node, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def resolving(host: str | None, *rest: Any, **named: Any) -> Any:
+        if host == "pacs.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolving)
+    moved = msgspec.structs.replace(destination, host="pacs.example")
+    object.__setattr__(here.worker, "destinations", (moved,))
+
+    graded(here)
+
+    seen = here.overview()
+    assert (seen.deliveries[0].waiting, seen.deliveries[0].sending) == (2, 0)
+    assert "no connection (Name or service not known)" in seen.errors[0].sentence
+
+
+def test_no_other_worker_sends_what_a_slow_pacs_is_still_to_get(
+    here: Node, destination: Destination
+) -> None:
+    graded(here)
+    others: list[Delivery] = []
+
+    @dataclass
+    class SlowPacs(PickyPacs):
+        def on_store(self, event: evt.Event) -> int:
+            with here.database.sessions.begin() as session:
+                pass_time(session, 2 / 3 * DELIVERY_LEASE_SECONDS)
+                others.extend(outbox.claim_due(session, "pacs", "other", 60, 10))
+            return super().on_store(event)
+
+    with listening(SlowPacs(BOTH), destination) as pacs:
+        deliver(here)
+
+    assert Counter(pacs.stored) == Counter(BOTH)
+    assert others == []
+
+
+def test_what_a_killed_worker_was_sending_is_sent_within_minutes(
+    here: Node, destination: Destination
+) -> None:
+    graded(here)
+    with here.database.sessions.begin() as session:
+        # It waits again since the PACS is down; its pause is over.
+        pass_time(session, 60)
+
+    class Killed(BaseException):
+        pass
+
+    def ends(*_: object, **__: object) -> None:
+        raise Killed
+
+    with (
+        listening(PickyPacs(BOTH), destination),
+        patch.object(OpenAssociation, "send", ends),
+        pytest.raises(Killed),
+    ):
+        here.deliverer.send_due(destination)
+    with here.database.sessions.begin() as session:
+        pass_time(session, 200)
+
+    with listening(PickyPacs(BOTH), destination) as pacs:
+        here.deliverer.send_due(destination)
+
+    assert Counter(pacs.stored) == Counter(BOTH)
 
 
 def test_a_pacs_that_refuses_comprehensive_sr_gets_enhanced_sr(

@@ -136,6 +136,24 @@ def test_a_sender_that_comes_back_cannot_touch_what_another_has_taken(
         assert open_alarms(session) == []
 
 
+def test_a_renewed_lease_is_reckoned_from_now_and_a_lost_one_stays_lost(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(PICTURE, suffix="2")])
+        stale = claim(session)
+        pass_time(session, 61)
+        fresh = claim(session)
+        pass_time(session, 50)
+        outbox.renew(session, stale, 10**6)
+        outbox.renew(session, fresh[:1], 60)
+
+        pass_time(session, 50)
+
+        [lapsed] = claim(session)
+    assert lapsed.id == fresh[1].id
+
+
 def test_a_pacs_that_is_down_is_tried_again_for_as_long_as_it_takes(
     database: Database,
 ) -> None:
