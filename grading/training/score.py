@@ -21,6 +21,7 @@ from grading.grades import FIRST_LINES, Finding, Grade
 from grading.network import MultiTaskResNet
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.training.samples import (
+    REGION_WORDS,
     LabelledSlice,
     PhantomSet,
     Regions,
@@ -107,7 +108,8 @@ def record(bundle: Bundle, scores: Sequence[Score], phantoms: PhantomSet) -> Non
         command=command,
         labelled_slices=(
             f"phantom {GENERATOR_VERSION}, {phantoms.domain} domain, "
-            f"{phantoms.prevalence} grades, split {phantoms.split.name.lower()}"
+            f"{phantoms.prevalence} grades, split {phantoms.split.name.lower()}; "
+            f"{REGION_WORDS}"
         ),
         slices=phantoms.slices,
         macro_f1={one.finding.value: round(one.macro_f1, 4) for one in scores},

@@ -20,11 +20,11 @@ from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
 from grading.card import write_card
 from grading.errors import BundleError
-from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.grades import FIRST_LINES, Basis, Finding, Grade, Region, RegionOrigin
 from grading.landmarks.network import AXIAL_POINTS
-from grading.network import MISSING_GRADE, MultiTaskResNet
+from grading.network import MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
-from grading.preprocess import Preprocessing, crop, default_region
+from grading.preprocess import Preprocessing, crop
 from grading.training.augment import augment
 from grading.training.augmentation import Augmentation
 from grading.training.fit import fit
@@ -76,11 +76,23 @@ def test_training_learns_from_the_very_tensor_that_the_service_sees(
     network_input, grades = Regions(few, SPEC)[2]
 
     whole = draw_slice((3, int(Split.TRAINING), 2))
-    rows, columns = whole.pixels.shape
-    region = default_region(rows, columns, SPEC)
+    margin, sac = whole.marks.disc_margin, whole.marks.sac_centre
+    assert margin is not None
+    assert sac is not None
+    region = Region(
+        row=(margin.row + sac.row) / 2,
+        column=(margin.column + sac.column) / 2,
+        size_mm=SPEC.region_size_mm,
+        origin=RegionOrigin.LANDMARKS,
+    )
     served = crop(whole.pixels, whole.spacing_mm, region, SPEC)
-    assert torch.equal(network_input, served)
-    assert tuple(grades.tolist()) == (*whole.truth.grades, MISSING_GRADE, MISSING_GRADE)
+    assert torch.allclose(network_input, served, atol=1e-4)
+    truth = whole.truth
+    assert tuple(grades.tolist()) == (
+        *truth.grades,
+        truth.right.grade,
+        truth.left.grade,
+    )
 
 
 def test_a_set_is_the_same_on_one_process_and_on_two() -> None:
