@@ -51,6 +51,13 @@ class Fields:
             return None
         return self.fields(key)
 
+    def optional_whole(self, key: str) -> int | None:
+        """Take a whole number that older files lack; None where absent or null."""
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
+            return None
+        return self.whole(key)
+
     def names(self) -> list[str]:
         """Return the keys that are left."""
         return list(self._left)

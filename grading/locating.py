@@ -100,5 +100,6 @@ def run_believe(arguments: argparse.Namespace) -> str:
     return (
         f"spread up to {landmarks.largest_spread_mm:g} mm is believed: "
         f"{belief.share_believed:.1%} of {belief.slices} slices, of which "
-        f"{belief.share_gross:.1%} are off by over {belief.gross_mm:g} mm"
+        f"{belief.share_gross:.1%} are off by over {belief.gross_mm:g} mm; so are "
+        f"{belief.gross_rejected} slices that are not believed"
     )

@@ -31,6 +31,27 @@ def test_the_limit_lies_below_the_spreads_at_which_slices_go_wrong() -> None:
     assert 0.8 <= belief.share_believed < 0.82
 
 
+def test_one_slice_far_out_does_not_lift_the_limit_to_itself() -> None:
+    looked = [Looked(0.01 * i, RIGHT) for i in range(464)]
+    for far in (Looked(47.0, 60.0), Looked(47.0, RIGHT)):
+        limit_mm, belief = largest_spread([*looked, far], "phantoms")
+
+        assert 4.0 <= limit_mm <= 4.7
+        assert belief.gross_believed == 0
+        assert belief.gross_rejected == (far.missed_mm > GROSS_MM)
+
+
+def test_looks_that_disagree_are_not_believed_where_they_are_often_wrong() -> None:
+    looked = [Looked(0.01 * i, RIGHT) for i in range(1000)]
+    # Below one percent of all, but each third of those far out.
+    looked += [Looked(20.0 + i, (WRONG, RIGHT, RIGHT)[i % 3]) for i in range(27)]
+
+    limit_mm, belief = largest_spread(looked, "phantoms")
+
+    assert limit_mm <= 10.0
+    assert belief.gross_rejected == 9
+
+
 def test_what_was_not_found_is_never_believed() -> None:
     looked = [Looked(1.0, RIGHT), Looked(math.inf, math.inf)]
 
@@ -63,3 +84,8 @@ def test_what_the_card_says_of_a_limit_is_what_the_slices_say(
     assert believed
     assert belief.share_believed == round(len(believed) / len(looked), 4)
     assert belief.share_gross == round(wrong / len(believed), 4)
+    assert wrong / len(believed) <= SHARE_GROSS
+    assert (belief.gross_believed, belief.gross_rejected) == (
+        wrong,
+        sum(one.missed_mm > GROSS_MM for one in looked) - wrong,
+    )
