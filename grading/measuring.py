@@ -137,7 +137,8 @@ def _outcome(
     from grading.grades import FIRST_LINES
     from grading.phantom.ranges import GENERATOR_VERSION
     from grading.training.settle_shares import settle_shares
-    from grading.training.trial import describe_placings, write_trial
+    from grading.training.slice_trials import describe_slices
+    from grading.training.trial import write_trial
 
     table = arguments.out / f"{bundle.path.name}.csv"
     write_trial(table, bundle, trials)
@@ -150,7 +151,7 @@ def _outcome(
         (
             FIRST_LINES[bundle.card.basis],
             f"{bundle.path.name}: {studied}, {refused} of them not gradable",
-            describe_placings([one for trial in trials for one in trial.placings]),
+            describe_slices([one for trial in trials for one in trial.slices]),
             settled or f"grades and truth: {table}; next: lumbar-grading evaluate",
         )
     )
