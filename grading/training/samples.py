@@ -88,7 +88,6 @@ def draw_labelled(phantoms: PhantomSet, index: int) -> LabelledSlice:
         domain=phantoms.domain,
         prevalence=phantoms.prevalence,
     )
-    truth = phantom.truth
     centre = _centre(phantom.marks)
     if centre is None:
         raise ValueError("a drawn slice passes through a disc")
@@ -96,9 +95,8 @@ def draw_labelled(phantoms: PhantomSet, index: int) -> LabelledSlice:
         # Stored values are whole numbers of 12 bits.
         pixels=phantom.pixels.astype(np.uint16),
         spacing_mm=phantom.spacing_mm,
-        grades=truth.grades,
+        grades=phantom.truth.grades,
         centre=centre,
-        roots=(truth.right.grade, truth.left.grade),
     ).around_region()
 
 
