@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grading.__main__ import main
 from grading.errors import UsageError
+from grading.grades import FIRST_LINES, Basis
+from grading.training import believe
 from grading.training.believe import (
     GROSS_MM,
     SHARE_GROSS,
     Looked,
     largest_spread,
 )
+from tests.grading.landmarks.test_card import CARD
+from tests.grading.tiny_bundle import tiny_bundle
 
 RIGHT, WRONG = 1.0, GROSS_MM + 1
 
@@ -64,6 +71,20 @@ def test_what_was_not_found_is_never_believed() -> None:
 def test_spreads_that_tell_nothing_are_refused() -> None:
     with pytest.raises(UsageError, match="train the landmark networks longer"):
         largest_spread([Looked(0.1, WRONG), Looked(2.0, RIGHT)], "phantoms")
+
+
+def test_the_verb_says_first_what_the_bundle_rests_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle")
+    chosen = replace(bundle.card, landmarks=CARD)
+    monkeypatch.setattr(believe, "choose_spread", lambda *_: chosen)
+
+    assert main(["believe", str(bundle.path), "--lessons", "somewhere"]) == 0
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == FIRST_LINES[Basis.PHANTOM]
+    assert second.endswith("so are 12 slices that are not believed")
 
 
 @given(
