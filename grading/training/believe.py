@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from grading.bundle import Bundle, locator_of, save_bundle
-from grading.card import Card, without_evaluation
+from grading.bundle import Bundle, locator_of
+from grading.card import Card, named_by_calibration, without_evaluation, write_card
 from grading.errors import BundleError, UsageError
 from grading.grades import SliceKey
 from grading.headers import Acquisition, ImageHeader
@@ -82,7 +82,9 @@ def choose_spread(bundle: Bundle, lessons: Path) -> Card:
     spread_mm, belief = largest_spread(looked, set_of(folder))
     landmarks = replace(landmarks, largest_spread_mm=spread_mm, belief=belief)
     card = replace(without_evaluation(bundle.card), landmarks=landmarks)
-    return save_bundle(bundle.path, {**bundle.state_dict, **bundle.landmarks}, card)
+    card = named_by_calibration(card)
+    write_card(bundle.path, card)
+    return card
 
 
 def look_at(

@@ -39,7 +39,7 @@ from grading.phantom.studies.gather import truth_of
 from grading.phantom.studies.habits import Role
 from grading.phantom.studies.identity import instances
 from grading.phantom.studies.truth import ImageTruth, Measured, StudyTruth
-from grading.training.predict import predictor
+from grading.training.predict import predictor_cells
 from grading.training.slice_trials import SliceTrial
 from grading.training.workers import in_order, processes
 
@@ -120,9 +120,7 @@ def examine(key: StudyKey) -> Examined:
 
 def write_trial(path: Path, bundle: Bundle, trials: Iterable[StudyTrial]) -> None:
     """Write the table of cases, whole or not at all."""
-    made_by = predictor(bundle.card)
-    named = (made_by.name, made_by.sha256, made_by.basis)
-    by_whom = dict(zip(PREDICTOR_COLUMNS, named, strict=True))
+    by_whom = predictor_cells(bundle.card)
     partial_path = path.with_name(path.name + ".partial")
     with partial_path.open("w", encoding="utf-8", newline="") as file:
         columns = (*COLUMNS, *FACT_COLUMNS, *PREDICTOR_COLUMNS)

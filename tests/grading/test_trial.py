@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from grading.__main__ import main
 from grading.bundle import load_bundle
+from grading.card import named_by_calibration
 from grading.evaluation.case_file import read_cases
 from grading.evaluation.flow import flow
 from grading.evaluation.selection import NO_PREDICTION
@@ -20,7 +21,10 @@ from grading.grader import Grader
 from grading.grades import Level
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.truth import as_json
-from grading.training.settle_shares import fitted, settle_shares
+from grading.training.calibrate_on_trials import (
+    Wish,
+    calibrate_on_trials,
+)
 from grading.training.slice_trials import SliceTrial, describe_slices
 from grading.training.trial import (
     Examined,
@@ -31,6 +35,7 @@ from grading.training.trial import (
     grade_examined,
     write_trial,
 )
+from grading.trust import Result, Threshold
 from tests.grading.phantom_truth import PhantomStudy, TruthLocator
 from tests.grading.tiny_bundle import tiny_bundle
 
@@ -38,6 +43,13 @@ from tests.grading.tiny_bundle import tiny_bundle
 @pytest.fixture(scope="module")
 def examined() -> Examined:
     return examine(StudyKey(seed=6, number=1))
+
+
+SHARES = Wish(0.9, shares=True)
+
+
+def through_discs(trial: StudyTrial) -> list[SliceTrial]:
+    return [one for one in trial.slices if one.shows_disc]
 
 
 def unpredicted(trial: StudyTrial) -> list[Row]:
@@ -60,7 +72,7 @@ def test_who_finds_everything_where_it_is_places_every_slice_right(
     trial = grade_examined(grader, examined)
 
     assert not trial.refused
-    through = [one for one in trial.slices if one.shows_disc]
+    through = through_discs(trial)
     assert len(through) >= 6
     assert all(one.level_right for one in through)
     assert max(one.sac_mm or 0.0 for one in through) < 0.01
@@ -76,7 +88,7 @@ def test_the_table_of_a_trial_is_one_that_evaluate_takes(
     cases = read_cases(tmp_path / "cases.csv")
     assert cases.source.phantom
     assert [one.name for one in cases.source.predictors] == ["tiny 1"]
-    through = [one for one in trial.slices if one.shows_disc]
+    through = through_discs(trial)
     slices, levels = len(through), len({one.true_level for one in through})
     assert (~cases.about_level).sum() == 3 * slices
     assert cases.about_level.sum() == 3 * levels
@@ -88,21 +100,56 @@ def test_a_bundle_settled_on_a_set_says_what_was_fitted(
     bundle = tiny_bundle(tmp_path / "settled", "LNRC_RIGHT", "LNRC_LEFT")
     before = Grader(bundle, "cpu", grader.locator)
     trials = [grade_examined(before, examined)]
-    shifts = fitted(bundle, trials)
 
-    settle_shares(bundle, trials, "one study")
+    fitted = calibrate_on_trials(bundle, trials, SHARES, "one study")
 
     after = Grader(load_bundle(bundle.path), "cpu", grader.locator)
     [trial] = trials
     again = grade_examined(after, examined)
-    assert set(shifts) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
+    assert set(fitted) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
     assert after.bundle.card.provenance.recipe["shares"] == "one study"
     for old, new in zip(trial.graded, again.graded, strict=True):
-        shift = shifts[old.head]
+        fit = fitted[old.head]
         temperature = bundle.card.calibration.get(old.head, 1.0)
         logits = temperature * np.log(old.said.probabilities)
-        wanted = softmax(logits / shift.temperature + np.array(shift.offsets))
+        wanted = softmax(logits / fit.calibration.temperature + np.array(fit.offsets))
         assert new.said.probabilities == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_settled_bundle_keeps_nothing_of_an_earlier_calibration_or_measurement(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "settled")
+    measured = Result("measure", "none", 1, {"LDH": 0.1}, {}, {})
+    stale = {"LDH": Threshold(0.123, 0.9, 0.5, 7)}
+    card = replace(bundle.card, thresholds=stale, results=(measured,))
+    bundle = replace(bundle, card=named_by_calibration(card))
+    trials = [grade_examined(Grader(bundle, "cpu", grader.locator), examined)]
+
+    calibrate_on_trials(bundle, trials, SHARES, "one study")
+
+    after = load_bundle(bundle.path).card
+    assert after.results == ()
+    assert after.thresholds["LDH"].slices == len(through_discs(trials[0]))
+    assert after.version == named_by_calibration(after).version != bundle.card.version
+
+
+def test_calibrating_without_offsets_leaves_the_weights_as_they_are(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle", "LNRC_RIGHT", "LNRC_LEFT")
+    trials = [grade_examined(Grader(bundle, "cpu", grader.locator), examined)]
+
+    fitted = calibrate_on_trials(bundle, trials, Wish(0.5), "one study")
+
+    card = load_bundle(bundle.path).card
+    assert card.weights_sha256 == bundle.card.weights_sha256
+    assert card.calibration == {
+        head: one.calibration.temperature for head, one in fitted.items()
+    }
+    assert set(card.thresholds) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
+    assert card.provenance.recipe["calibrated_on"] == "one study"
+    assert card.version.startswith("1+cal.")
 
 
 def test_a_set_that_measures_settles_nothing(
@@ -113,7 +160,7 @@ def test_a_set_that_measures_settles_nothing(
 
     assert main(["trial", bundle, *arguments]) == 1
 
-    assert "settle on `calibration`" in capsys.readouterr().err
+    assert "fit on `calibration`" in capsys.readouterr().err
 
 
 def test_a_slice_that_was_not_graded_counts_as_not_found(
