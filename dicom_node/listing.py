@@ -29,6 +29,7 @@ def as_json(grades: StudyGrades) -> dict[str, Any]:
     """Return what ``grade --json`` prints, after ``docs/grade.schema.json``."""
     model = grades.model
     return {
+        "first_line": FIRST_LINES[model.basis],
         "study_instance_uid": grades.study_instance_uid,
         "model": {
             "name": model.name,

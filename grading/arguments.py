@@ -7,6 +7,9 @@ import math
 
 from grading.phantom.sets import RESERVED_SEEDS
 
+DEFAULT_ACCURACY = 0.9
+"""Wanted among the grades that need no reader."""
+
 
 def count(text: str) -> int:
     """Read a number of at least one from the command line."""
@@ -29,6 +32,14 @@ def not_negative(text: str) -> float:
     number = float(text)
     if not (math.isfinite(number) and number >= 0):
         raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def positive_share(text: str) -> float:
+    """Read a number above 0 and up to 1 from the command line."""
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and up to 1")
     return number
 
 

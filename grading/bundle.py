@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     Parameters
     ----------
     card
-        Its files and hashes are filled in.
+        Its files and hashes are filled in; results of other weights are left out.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
         files.append(
             WeightFile(name, hashlib.sha256(content).hexdigest(), len(content))
         )
-    written = replace(card, files=tuple(files), weights_sha256=every_file.hexdigest())
+    written = card.of_weights(tuple(files), every_file.hexdigest())
     write_card(partial, written)
     _check_sizes(files)
     former = folder.with_name(folder.name + ".former")

@@ -20,14 +20,19 @@ from grading.network import BACKBONES, Head
 from grading.preprocess import Preprocessing
 from grading.provenance import Provenance, read_provenance
 from grading.trust import (
+    Result,
     SiteEvaluation,
     Threshold,
     read_evaluation,
+    read_result,
     read_thresholds,
 )
 
 CARD_NAME = "card.json"
 FORMAT_VERSION = 1
+VERSION_MARK = "+cal."
+"""Between a bundle's version and the hash that tells its calibrations apart."""
+HASH_DIGITS = 8
 LARGEST_CARD_BYTES = 1_000_000
 """Far more than any card; keeps a wrong file from being read into memory."""
 
@@ -40,19 +45,6 @@ class WeightFile:
     """Inside the bundle's folder."""
     sha256: str
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One measurement; the command repeats it."""
-
-    command: str
-    labelled_slices: str
-    slices: int
-    macro_f1: Mapping[str, float]
-    accuracy: Mapping[str, float]
-    constant_macro_f1: Mapping[str, float]
-    """Of a predictor that always says the most frequent grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +92,25 @@ class Card:
         }
         text = json.dumps(fitted, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def of_weights(self, files: tuple[WeightFile, ...], sha256: str) -> Card:
+        """Return the card of these weights, without the results of others."""
+        results = tuple(
+            one
+            for one in self.results
+            if (one.weights_sha256 or self.weights_sha256 or sha256) == sha256
+        )
+        return replace(self, files=files, weights_sha256=sha256, results=results)
+
+
+def named_by_calibration(card: Card) -> Card:
+    """Return the card with a version that follows from its calibration.
+
+    Grades of two calibrations are then never taken for the same model's.
+    """
+    plain = card.version.partition(VERSION_MARK)[0]
+    mark = f"{VERSION_MARK}{card.calibration_sha256[:HASH_DIGITS]}"
+    return replace(card, version=plain + mark)
 
 
 def without_evaluation(card: Card) -> Card:
@@ -183,7 +194,7 @@ def _card(fields: Fields) -> Card:
         weights_sha256=fields.text("weights_sha256"),
         provenance=read_provenance(fields.fields("provenance")),
         landmarks=read_landmark_card(fields.optional_fields("landmarks")),
-        results=tuple(_result(one) for one in fields.each("results")),
+        results=tuple(read_result(one) for one in fields.each("results")),
     )
     fields.end()
     _check_evaluation(card, fields)
@@ -271,16 +282,3 @@ def _weight_file(fields: Fields) -> WeightFile:
     file = WeightFile(name, fields.text("sha256"), fields.whole("size_bytes"))
     fields.end()
     return file
-
-
-def _result(fields: Fields) -> Result:
-    result = Result(
-        command=fields.text("command"),
-        labelled_slices=fields.text("labelled_slices"),
-        slices=fields.whole("slices"),
-        macro_f1=fields.fields("macro_f1").numbers(),
-        accuracy=fields.fields("accuracy").numbers(),
-        constant_macro_f1=fields.fields("constant_macro_f1").numbers(),
-    )
-    fields.end()
-    return result

@@ -51,6 +51,17 @@ class Fields:
             return None
         return self.fields(key)
 
+    def optional_text(self, key: str) -> str:
+        """Take a string that older files lack; empty where it is absent."""
+        return self.text(key) if key in self._left else ""
+
+    def optional_whole(self, key: str) -> int | None:
+        """Take a whole number that older files lack; None where absent or null."""
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
+            return None
+        return self.whole(key)
+
     def names(self) -> list[str]:
         """Return the keys that are left."""
         return list(self._left)

@@ -79,7 +79,7 @@ class Grading:
     """
 
     probabilities: tuple[float, float, float, float]
-    """Calibrated."""
+    """Calibrated as far as the bundle is: see ``temperature`` and ``threshold``."""
     temperature: float = 1.0
     """What the network's logits were divided by; 1 where none was fitted."""
     threshold: float | None = None

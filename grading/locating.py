@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grading.arguments import count, positive, seed
+from grading.grades import FIRST_LINES
 
 
 def add_landmarks(verb: argparse.ArgumentParser) -> None:
@@ -70,6 +71,7 @@ def run_landmarks(arguments: argparse.Namespace) -> str:
     found = card.landmarks.errors_mm if card.landmarks else {}
     errors = ", ".join(f"{name} {value:.1f} mm" for name, value in found.items())
     return (
+        f"{FIRST_LINES[card.basis]}\n"
         f"landmarks written to {arguments.bundle}; median errors: {errors}. Calibrate "
         "and evaluate anew: regions lie elsewhere now."
     )
@@ -98,7 +100,9 @@ def run_believe(arguments: argparse.Namespace) -> str:
     if landmarks is None or belief is None:
         raise ValueError("a spread was chosen")
     return (
+        f"{FIRST_LINES[card.basis]}\n"
         f"spread up to {landmarks.largest_spread_mm:g} mm is believed: "
         f"{belief.share_believed:.1%} of {belief.slices} slices, of which "
-        f"{belief.share_gross:.1%} are off by over {belief.gross_mm:g} mm"
+        f"{belief.share_gross:.1%} are off by over {belief.gross_mm:g} mm; so are "
+        f"{belief.gross_rejected} slices that are not believed"
     )

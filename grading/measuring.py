@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grading.arguments import count
+from grading.arguments import DEFAULT_ACCURACY, count, positive_share
 from grading.errors import UsageError
 from grading.phantom.ranges import Domain, Prevalence
 
@@ -86,9 +86,20 @@ def add_trial(verb: argparse.ArgumentParser) -> None:
         help="receives one table per bundle, named like its folder",
     )
     verb.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="then fit temperatures and thresholds on the set, and write the bundles",
+    )
+    verb.add_argument(
         "--settle-shares",
         action="store_true",
-        help="then fit the bundles to the set's shares of grades, and write them",
+        help="likewise, and fit the heads to the set's shares of grades",
+    )
+    verb.add_argument(
+        "--accuracy",
+        type=positive_share,
+        default=DEFAULT_ACCURACY,
+        help="wanted among the grades that need no reader (%(default)s)",
     )
     verb.add_argument("--workers", type=count, default=os.cpu_count() or 1)
 
@@ -115,8 +126,9 @@ def run_trial(arguments: argparse.Namespace) -> str:
     if len({bundle.path.name for bundle in bundles}) < len(bundles):
         raise UsageError("two folders of bundles have one name: rename one of them")
     studies = find_set(arguments.set)
-    if arguments.settle_shares and studies.name.startswith("test"):
-        raise UsageError(f"{studies.name} measures bundles: settle on `calibration`")
+    fits = arguments.calibrate or arguments.settle_shares
+    if fits and studies.name.startswith("test"):
+        raise UsageError(f"{studies.name} measures bundles: fit on `calibration`")
     number = min(arguments.studies or studies.studies, studies.studies)
     tried = list(
         tqdm(try_set(bundles, studies, number, arguments.workers), total=number)
@@ -135,22 +147,43 @@ def _outcome(
 ) -> str:
     """Write a bundle's table, and say what it found where."""
     from grading.grades import FIRST_LINES
-    from grading.phantom.ranges import GENERATOR_VERSION
-    from grading.training.settle_shares import settle_shares
-    from grading.training.trial import describe_placings, write_trial
+    from grading.training.slice_trials import describe_slices
+    from grading.training.trial import write_trial
 
     table = arguments.out / f"{bundle.path.name}.csv"
     write_trial(table, bundle, trials)
-    settled = ""
-    if arguments.settle_shares:
-        card = settle_shares(bundle, trials, f"{studied}, {GENERATOR_VERSION}")
-        settled = f"written to {bundle.path}: temperatures {dict(card.calibration)}"
+    next_step = f"grades and truth: {table}; next: lumbar-grading evaluate"
+    if arguments.calibrate or arguments.settle_shares:
+        next_step = _calibrate(bundle, trials, studied, arguments)
     refused = sum(bool(trial.refused) for trial in trials)
     return "\n".join(
         (
             FIRST_LINES[bundle.card.basis],
             f"{bundle.path.name}: {studied}, {refused} of them not gradable",
-            describe_placings([one for trial in trials for one in trial.placings]),
-            settled or f"grades and truth: {table}; next: lumbar-grading evaluate",
+            describe_slices([one for trial in trials for one in trial.slices]),
+            next_step,
         )
+    )
+
+
+def _calibrate(
+    bundle: Bundle,
+    trials: Sequence[StudyTrial],
+    studied: str,
+    arguments: argparse.Namespace,
+) -> str:
+    """Calibrate a bundle on what it said, and say what was fitted."""
+    from grading.card import read_card
+    from grading.phantom.ranges import GENERATOR_VERSION
+    from grading.training.calibrate import table
+    from grading.training.calibrate_on_trials import Wish, calibrate_on_trials
+
+    wish = Wish(arguments.accuracy, shares=arguments.settle_shares)
+    words = f"{studied}, phantom {GENERATOR_VERSION}"
+    fitted = calibrate_on_trials(bundle, trials, wish, words)
+    card = read_card(bundle.path)
+    return (
+        f"{table({head: one.calibration for head, one in fitted.items()})}\n"
+        f"written to {bundle.path}, which is now {card.name} {card.version}; the table "
+        "of grades is of before: try and evaluate anew"
     )

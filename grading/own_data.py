@@ -10,12 +10,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grading.arguments import DEFAULT_ACCURACY, positive_share
 from grading.evaluation.delimited import CasesError
 
 if TYPE_CHECKING:
     from grading.training.importing.importer import Labeller
-
-DEFAULT_ACCURACY = 0.9
 
 
 def add_import(verb: argparse.ArgumentParser) -> None:
@@ -97,7 +96,7 @@ def add_calibrate(verb: argparse.ArgumentParser) -> None:
     add_manifest(verb, required=True)
     verb.add_argument(
         "--accuracy",
-        type=_share,
+        type=positive_share,
         default=DEFAULT_ACCURACY,
         help="wanted among the grades that need no reader (%(default)s)",
     )
@@ -147,15 +146,11 @@ def run_attest(arguments: argparse.Namespace) -> str:
     attestation = Attestation(arguments.person, arguments.data, on)
     card = attested(bundle.card, arguments.evaluation, attestation)
     write_card(bundle.path, card)
+    covered = card.evaluation.figures if card.evaluation else {}
+    others = [head.name for head in card.heads if head.name not in covered]
+    uncovered = f"\nNot covered by this evaluation: {', '.join(others)}."
     return (
         f"{card.name} {card.version} now has the basis '{card.basis}': this is the "
         f"word of {attestation.person}, bound to weights {card.weights_sha256[:12]}. "
-        "Nobody else has checked it."
+        f"Nobody else has checked it.{uncovered if others else ''}"
     )
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
-    return share

@@ -1,6 +1,6 @@
-"""What tells how far a bundle may be trusted: thresholds, and a site's evaluation.
+"""What tells how far a bundle may be trusted: thresholds, measurements, evaluations.
 
-Both travel in the bundle's card.
+All of it travels in the bundle's card.
 """
 
 from __future__ import annotations
@@ -53,6 +53,21 @@ class SiteEvaluation:
     slices: int
     figures: Mapping[str, Mapping[str, SiteFigure]]
     """By head, by the figure's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measurement; the command repeats it."""
+
+    command: str
+    labelled_slices: str
+    slices: int
+    macro_f1: Mapping[str, float]
+    accuracy: Mapping[str, float]
+    constant_macro_f1: Mapping[str, float]
+    """Of a predictor that always says the most frequent grade."""
+    weights_sha256: str = ""
+    """Of what was measured; empty in cards of versions that did not say."""
 
 
 def read_thresholds(each: Fields | None) -> Mapping[str, Threshold]:
@@ -110,3 +125,18 @@ def _figure(fields: Fields) -> SiteFigure:
     )
     fields.end()
     return figure
+
+
+def read_result(fields: Fields) -> Result:
+    """Read one measurement."""
+    result = Result(
+        command=fields.text("command"),
+        labelled_slices=fields.text("labelled_slices"),
+        slices=fields.whole("slices"),
+        macro_f1=fields.fields("macro_f1").numbers(),
+        accuracy=fields.fields("accuracy").numbers(),
+        constant_macro_f1=fields.fields("constant_macro_f1").numbers(),
+        weights_sha256=fields.optional_text("weights_sha256"),
+    )
+    fields.end()
+    return result

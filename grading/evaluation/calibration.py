@@ -29,7 +29,7 @@ TEMPERATURE_TOLERANCE = 1e-6
 """Of the logarithm of the temperature."""
 
 
-class Threshold(NamedTuple):
+class Referral(NamedTuple):
     """Where a grade is left to a person."""
 
     threshold: float
@@ -68,6 +68,14 @@ def fit_temperature(logits: Floats, reference: NDArray[np.int8]) -> float:
         options={"xatol": TEMPERATURE_TOLERANCE},
     )
     return math.exp(best.x)
+
+
+def log_probabilities(probabilities: Floats) -> Floats:
+    """Return logits that give these probabilities, of any shape.
+
+    A probability may be too small for a float; its logarithm is finite all the same.
+    """
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
 class Shift(NamedTuple):
@@ -110,7 +118,7 @@ def fit_shift(logits: Floats, reference: NDArray[np.int8]) -> Shift:
 
 def threshold_for(
     probabilities: Floats, reference: NDArray[np.int8], accuracy: float
-) -> Threshold:
+) -> Referral:
     """Return the threshold that refers fewest and keeps the wanted accuracy.
 
     Parameters
@@ -144,7 +152,7 @@ def threshold_for(
             f"{best:.3f}; ask for less, or refer everything"
         )
     share = 1.0 - float(kept[fit[-1]]) / len(order)
-    return Threshold(float(falling[fit[-1]]) if share else 0.0, share)
+    return Referral(float(falling[fit[-1]]) if share else 0.0, share)
 
 
 def _check(scores: Floats, reference: NDArray[np.int8]) -> None:

@@ -26,7 +26,7 @@ from grading.grades import Basis, Grade
 
 PROBABILITY_COLUMNS = ("p0", "p1", "p2", "p3")
 COLUMNS = (*PLACE_COLUMNS, "reference", *PROBABILITY_COLUMNS)
-PREDICTOR_COLUMNS = ("bundle", "bundle_sha256", "basis")
+PREDICTOR_COLUMNS = ("bundle", "bundle_sha256", "basis", "bundle_calibration")
 FACT_COLUMNS = ("site", "scanner", "sex", "age", "excluded", "images")
 PART_COLUMN = "part"
 OPTIONAL_COLUMNS = (*FACT_COLUMNS, *PREDICTOR_COLUMNS, PART_COLUMN)
@@ -76,6 +76,7 @@ def _add(rows: CaseRows, row: Row, place: Place, reading: Reading | None) -> Non
     probabilities = _probabilities(row)
     if probabilities is not None:
         _note_predictor(rows, row)
+        rows.without_part |= not row[PART_COLUMN]
     rows.phantom |= _images(row) == PHANTOM
     if row[PART_COLUMN]:
         rows.parts.setdefault(_part(row))
@@ -141,8 +142,8 @@ def _probabilities(row: Row) -> Probabilities | None:
 
 
 def _note_predictor(rows: CaseRows, row: Row) -> None:
-    name, sha256, basis = (row[column] for column in PREDICTOR_COLUMNS)
-    if not (name or sha256 or basis):
+    name, sha256, basis, calibration = (row[column] for column in PREDICTOR_COLUMNS)
+    if not (name or sha256 or basis or calibration):
         rows.unnamed = True
         return
     if not name or not SHA256.fullmatch(sha256) or basis not in list(Basis):
@@ -151,7 +152,12 @@ def _note_predictor(rows: CaseRows, row: Row) -> None:
             "with its name, `bundle_sha256` with 64 hexadecimal digits and `basis` "
             f"with {' or '.join(Basis)}, or leave all three empty"
         )
-    rows.predictors.setdefault(Predictor(name, sha256, Basis(basis)))
+    if calibration and not SHA256.fullmatch(calibration):
+        raise row.wrong(
+            f"`bundle_calibration` is {calibration!r}; write 64 hexadecimal digits, or "
+            "nothing"
+        )
+    rows.predictors.setdefault(Predictor(name, sha256, Basis(basis), calibration))
 
 
 def _sex(row: Row) -> str:

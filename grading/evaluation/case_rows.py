@@ -66,6 +66,7 @@ class CaseRows:
     predictors: dict[Predictor, None] = field(default_factory=dict)
     unnamed: bool = False
     phantom: bool = False
+    without_part: bool = False
     parts: dict[str, None] = field(default_factory=dict)
     _lines: array[int] = field(default_factory=_whole_numbers)
     _places: array[int] = field(default_factory=_whole_numbers)
@@ -142,6 +143,7 @@ class CaseRows:
             unnamed=self.unnamed,
             phantom=self.phantom,
             parts=tuple(self.parts),
+            without_part=self.without_part,
         )
 
     def _spread(self, owner: str, column: str, owners: Words) -> Words:

@@ -76,6 +76,8 @@ class Predictor:
     sha256: str
     """Of its weights."""
     basis: Basis
+    calibration_sha256: str = ""
+    """Of all else that its grades depend on; empty where the table does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Source:
     """Some images are a computer-made phantom's."""
     parts: tuple[str, ...] = ()
     """Those of ``PARTS`` that rows name."""
+    without_part: bool = False
+    """Some predictions come without the part that their patient belongs to."""
 
     @property
     def learned_from(self) -> tuple[str, ...]:

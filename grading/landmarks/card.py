@@ -23,6 +23,11 @@ class Belief:
     """Of the slices that are believed."""
     share_believed: float
     """Of all slices."""
+    gross_believed: int | None = None
+    """Gross errors below the limit; None in cards of versions that did not count."""
+    gross_rejected: int | None = None
+    """Gross errors above it: what the limit rests on, beside those where nothing was
+    found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ def _belief(fields: Fields | None) -> Belief | None:
         gross_mm=fields.number("gross_mm"),
         share_gross=fields.number("share_gross"),
         share_believed=fields.number("share_believed"),
+        gross_believed=fields.optional_whole("gross_believed"),
+        gross_rejected=fields.optional_whole("gross_rejected"),
     )
     fields.end()
     return belief

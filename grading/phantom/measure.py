@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grading.grades import Finding, Grade, Level
+from grading.grades import AxialMarks, Finding, Grade, Level, PixelPoint
 from grading.phantom.contour import (
     Field,
     Outline,
@@ -77,6 +77,21 @@ class Landmarks:
     facet_right_mm: Vector
     """Medial edge of the joint: where the two joint spaces come nearest each other."""
     facet_left_mm: Vector
+
+    def marks(self, cut: Cut) -> AxialMarks:
+        """Return them in pixels of the slice that lies there."""
+        return AxialMarks(
+            disc_margin=pixel_of(cut, self.disc_margin_mm),
+            sac_centre=pixel_of(cut, self.sac_centre_mm),
+            facet_right=pixel_of(cut, self.facet_right_mm),
+            facet_left=pixel_of(cut, self.facet_left_mm),
+        )
+
+
+def pixel_of(cut: Cut, point_mm: Vector) -> PixelPoint:
+    """Return where on a slice a point lies: LPS in mm."""
+    row, column = cut.pixel(np.array(point_mm))
+    return PixelPoint(float(row), float(column))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from grading.grades import Level
+from grading.grades import AxialMarks, Level
 from grading.phantom.image.render import render
 from grading.phantom.image.scan import draw_scan
 from grading.phantom.image.tissues import draw_constitution, draw_tissues
@@ -46,6 +46,8 @@ class PhantomSlice:
     spacing_mm: tuple[float, float]
     """Between rows, between columns."""
     truth: SliceTruth
+    marks: AxialMarks
+    """The truth's landmarks, in pixels."""
 
 
 def draw_slice(
@@ -84,6 +86,7 @@ def draw_slice(
         pixels=render(spine, cut, plan.thickness_mm, tissues, scan, scanning),
         spacing_mm=cut.spacing_mm,
         truth=truth,
+        marks=truth.landmarks.marks(cut),
     )
 
 

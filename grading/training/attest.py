@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from grading.card import Card
+from grading.card import Card, named_by_calibration
 from grading.evaluation.cases import TEST_PART
 from grading.evaluation.delimited import CasesError
 from grading.evaluation.metrics import Metric
@@ -102,6 +102,15 @@ def _check_source(report: Path, source: Mapping[str, Any], card: Card) -> None:
             f"it is about images of the part '{not_new[0]}', which bundles learn from "
             f"or are calibrated on; evaluate the bundle on the part '{TEST_PART}'",
         )
+    # Reports of before the key: a table that names parts names them in all rows.
+    if source.get("without_part", not source["parts"]):
+        raise CasesError(
+            report,
+            None,
+            "it does not say of which part its images are; fill the column `part` of "
+            f"its table with '{TEST_PART}' where no bundle has learned from the "
+            "patient nor was calibrated on them, and evaluate anew",
+        )
     made_by = predictor(card)
     found = [(one["name"], one["sha256"]) for one in source["predictors"]]
     if source["unnamed"] or found != [(made_by.name, made_by.sha256)]:
@@ -111,6 +120,24 @@ def _check_source(report: Path, source: Mapping[str, Any], card: Card) -> None:
             None,
             f"its predictions are by {'; '.join(names) or 'nobody named'}, the bundle "
             f"is {made_by.name}, weights {made_by.sha256[:12]}; evaluate this bundle",
+        )
+    _check_calibration(report, source["predictors"][0], card)
+
+
+def _check_calibration(report: Path, said: Mapping[str, Any], card: Card) -> None:
+    """Refuse grades that were made with other temperatures, or nobody knows which."""
+    calibration = said.get("calibration_sha256", "")
+    # A version that follows from the calibration names it as well as a hash does.
+    if not calibration and named_by_calibration(card).version == card.version:
+        return
+    if calibration != card.calibration_sha256:
+        words = f"{calibration[:12]}" if calibration else "not named"
+        raise CasesError(
+            report,
+            None,
+            "the temperatures, thresholds and limits that its predictions were made "
+            f"with are {words}, those of the bundle are "
+            f"{card.calibration_sha256[:12]}; evaluate the bundle anew",
         )
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from grading.bundle import Bundle, locator_of, save_bundle
-from grading.card import Card, without_evaluation
+from grading.bundle import Bundle, locator_of
+from grading.card import Card, named_by_calibration, without_evaluation, write_card
 from grading.errors import BundleError, UsageError
 from grading.grades import SliceKey
 from grading.headers import Acquisition, ImageHeader
@@ -31,6 +32,12 @@ GROSS_MM = 6.0
 """As far as a region is shifted in training: farther off, the grades are worth less."""
 SHARE_GROSS = 0.01
 """Accepted among what is believed."""
+SHARE_GROSS_AT = 0.1
+"""Accepted among the slices whose looks disagree most of those that are believed."""
+SHARE_OF_RIGHT = 0.99
+"""Of the slices that are no gross errors: farther out too few lie to tell anything."""
+
+Tenths = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,9 @@ def choose_spread(bundle: Bundle, lessons: Path) -> Card:
     spread_mm, belief = largest_spread(looked, set_of(folder))
     landmarks = replace(landmarks, largest_spread_mm=spread_mm, belief=belief)
     card = replace(without_evaluation(bundle.card), landmarks=landmarks)
-    return save_bundle(bundle.path, {**bundle.state_dict, **bundle.landmarks}, card)
+    card = named_by_calibration(card)
+    write_card(bundle.path, card)
+    return card
 
 
 def look_at(
@@ -94,35 +103,81 @@ def look_at(
 
 
 def largest_spread(looked: Sequence[Looked], images: str) -> tuple[float, Belief]:
-    """Return the largest spread up to which few enough slices are gross errors.
+    """Return the largest spread that is believed.
+
+    Three things bound it, so that a few slices far out decide nothing: how many of all
+    slices below it are gross errors, how many of those just below it, and up to where
+    slices lie on which the sac was found.
 
     Raises
     ------
     UsageError
         Even the slices whose looks agree best are too often wrong.
     """
-    ordered = sorted(looked, key=lambda one: one.spread_mm)
-    gross = np.cumsum([one.missed_mm > GROSS_MM for one in ordered])
-    share = gross / np.arange(1, len(ordered) + 1)
-    finite = np.array([math.isfinite(one.spread_mm) for one in ordered])
-    [good] = np.nonzero((share <= SHARE_GROSS) & finite)
-    if not len(good):
+    found = sorted(
+        (one for one in looked if math.isfinite(one.spread_mm)),
+        key=lambda one: one.spread_mm,
+    )
+    gross = np.array([_is_gross(one) for one in found], bool)
+    limits = _limits(_tenths([one.spread_mm for one in found]), gross)
+    if not len(limits):
         raise UsageError(
             f"more than {SHARE_GROSS:.0%} of the slices are off by over {GROSS_MM:g} "
             "mm whatever the spread: train the landmark networks longer"
         )
-    # Up to the next tenth, so that the card shows the limit that was meant.
-    limit_mm = math.ceil(ordered[int(good[-1])].spread_mm * 10) / 10
-    believed = [one for one in ordered if one.spread_mm <= limit_mm]
-    wrong = sum(one.missed_mm > GROSS_MM for one in believed)
-    belief = Belief(
+    limit_mm = float(limits[-1]) / 10
+    return limit_mm, _belief(looked, limit_mm, images)
+
+
+def _tenths(spreads_mm: Sequence[float]) -> Tenths:
+    """Return spreads rounded up, so that the card shows the limit that is meant.
+
+    A spread is at most its tenths / 10, exactly: what is counted here is what the
+    card's limit lets through.
+    """
+    grid_mm = np.arange(math.ceil(max(spreads_mm, default=0.0) * 10) + 2) / 10
+    return np.maximum(np.searchsorted(grid_mm, spreads_mm), 1)
+
+
+def _limits(tenths: Tenths, gross: NDArray[np.bool_]) -> Tenths:
+    """Return the spreads that could be the limit, ascending.
+
+    Parameters
+    ----------
+    tenths
+        (slices,) spreads in tenths of a millimetre, ascending.
+    gross
+        (slices,) who of them is a gross error.
+    """
+    if gross.all():
+        return tenths[:0]
+    steps, counts = np.unique(tenths, return_counts=True)
+    wrong = np.array([gross[tenths == step].sum() for step in steps], float)
+    below = np.cumsum(wrong) / np.cumsum(counts)
+    # The error rate at each spread, if it never falls as looks disagree more.
+    at = isotonic_regression(wrong / counts, weights=counts).x
+    farthest = np.quantile(tenths[~gross], SHARE_OF_RIGHT, method="higher")
+    fit = (below <= SHARE_GROSS) & (at <= SHARE_GROSS_AT) & (steps <= farthest)
+    return np.asarray(steps[fit])
+
+
+def _belief(looked: Sequence[Looked], limit_mm: float, images: str) -> Belief:
+    believed = [one for one in looked if one.spread_mm <= limit_mm]
+    rejected = [one for one in looked if limit_mm < one.spread_mm < math.inf]
+    gross_believed = sum(map(_is_gross, believed))
+    return Belief(
         images=images,
-        slices=len(ordered),
+        slices=len(looked),
         gross_mm=GROSS_MM,
-        share_gross=round(wrong / len(believed), 4),
-        share_believed=round(len(believed) / len(ordered), 4),
+        share_gross=round(gross_believed / len(believed), 4),
+        share_believed=round(len(believed) / len(looked), 4),
+        gross_believed=gross_believed,
+        gross_rejected=sum(map(_is_gross, rejected)),
     )
-    return limit_mm, belief
+
+
+def _is_gross(one: Looked) -> bool:
+    return one.missed_mm > GROSS_MM
 
 
 def bare_slice(

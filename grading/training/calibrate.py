@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from grading.bundle import Bundle
-from grading.card import Card, without_evaluation
+from grading.card import Card, named_by_calibration, without_evaluation
 from grading.evaluation.calibration import (
     GREATEST_TEMPERATURE,
     LEAST_TEMPERATURE,
     fit_temperature,
+    log_probabilities,
     threshold_for,
 )
 from grading.evaluation.delimited import CasesError
@@ -28,16 +29,13 @@ from grading.trust import EVERY_GRADE, Threshold
 
 Floats = NDArray[np.float64]
 
-VERSION_MARK = "+cal."
-"""Between a bundle's version and the hash that tells its calibrations apart."""
-HASH_DIGITS = 8
 NEAR = 1.01
 """A temperature within one percent of an end of its range is at that end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was fitted for one finding."""
+    """What was fitted for one head."""
 
     temperature: float
     threshold: Threshold
@@ -45,7 +43,7 @@ class Calibration:
 
 def calibrate(
     bundle: Bundle, manifest: Manifest, accuracy: float
-) -> Mapping[Finding, Calibration]:
+) -> Mapping[str, Calibration]:
     """Fit temperature and threshold of each finding that the validation part grades.
 
     Parameters
@@ -68,55 +66,50 @@ def calibrate(
     unfitted = replace(bundle, card=replace(bundle.card, calibration={}))
     predicted = list(predictions(unfitted, manifest, images))
     return {
-        finding: _calibration(*_pairs(predicted, finding), accuracy)
+        finding: fit(*_pairs(predicted, finding), accuracy)
         for finding in Finding
         if any(finding in one.labelled.grades for one in predicted)
     }
 
 
-def calibrated(card: Card, fitted: Mapping[Finding, Calibration]) -> Card:
-    """Return the card with what was fitted in it.
+def calibrated(card: Card, fitted: Mapping[str, Calibration]) -> Card:
+    """Return the card with what was fitted for each head in it.
 
-    The version ends in a hash of temperatures and thresholds, so that grades of two
-    calibrations are never taken for the same model's. What a site has said of the
-    former one no longer holds.
+    What a site has said of the former calibration no longer holds.
     """
-    without = card.version.partition(VERSION_MARK)[0]
     fresh = replace(
         card,
         calibration={
             **card.calibration,
-            **{finding.value: one.temperature for finding, one in fitted.items()},
+            **{str(head): one.temperature for head, one in fitted.items()},
         },
         thresholds={
             **card.thresholds,
-            **{finding.value: one.threshold for finding, one in fitted.items()},
+            **{str(head): one.threshold for head, one in fitted.items()},
         },
     )
-    fresh = without_evaluation(fresh)
-    mark = f"{VERSION_MARK}{fresh.calibration_sha256[:HASH_DIGITS]}"
-    return replace(fresh, version=without + mark)
+    return named_by_calibration(without_evaluation(fresh))
 
 
-def table(fitted: Mapping[Finding, Calibration]) -> str:
+def table(fitted: Mapping[str, Calibration]) -> str:
     """Return what was fitted as lines for a person."""
-    lines = [
-        f"{'':6}{'slices':>8}{'temperature':>13}{'reader below':>14}{'referred':>10}"
-    ]
-    for finding, one in fitted.items():
+    width = max(map(len, fitted), default=0) + 2
+    heading = f"{'slices':>8}{'temperature':>13}{'reader below':>14}{'referred':>10}"
+    lines = [" " * width + heading]
+    for head, one in fitted.items():
         threshold = one.threshold
         below = (
             f"{threshold.probability:.1%}" if threshold.share_referred < 1 else "all"
         )
         lines.append(
-            f"{finding:6}{threshold.slices:>8}{one.temperature:>13.3f}{below:>14}"
+            f"{head:{width}}{threshold.slices:>8}{one.temperature:>13.3f}{below:>14}"
             f"{threshold.share_referred:>10.1%}"
         )
-    extreme = [finding for finding, one in fitted.items() if _at_an_end(one)]
+    extreme = [head for head, one in fitted.items() if _at_an_end(one)]
     if extreme:
         lines.append(
             f"The temperature of {', '.join(extreme)} is at the end of its range: the "
-            "validation part is too small, or its grades are all right or all random."
+            "slices are too few, or their grades are all right or all random."
         )
     return "\n".join(lines)
 
@@ -134,16 +127,32 @@ def _pairs(
     graded = [one for one in predicted if finding in one.labelled.grades]
     probabilities = np.stack([one.probabilities[index] for one in graded])
     grades = [int(one.labelled.grades[finding]) for one in graded]
-    # A probability may be too small for a float, its logarithm must not be infinite.
-    tiny = np.finfo(np.float64).tiny
-    return np.log(np.maximum(probabilities, tiny)), np.array(grades, np.int8)
+    return log_probabilities(probabilities), np.array(grades, np.int8)
 
 
-def _calibration(
-    logits: Floats, grades: NDArray[np.int8], accuracy: float
-) -> Calibration:
+def fit(logits: Floats, grades: NDArray[np.int8], accuracy: float) -> Calibration:
+    """Fit one head on (slices, 4) logits and (slices,) grades.
+
+    Raises
+    ------
+    ValueError
+        The accuracy is not between 0 and 1, or there is no slice.
+    """
     temperature = fit_temperature(logits, grades)
     probabilities = softmax(logits / temperature, axis=1)
+    return Calibration(temperature, choose_threshold(probabilities, grades, accuracy))
+
+
+def choose_threshold(
+    probabilities: Floats, grades: NDArray[np.int8], accuracy: float
+) -> Threshold:
+    """Return below which of (slices, 4) calibrated probabilities a reader is needed.
+
+    Raises
+    ------
+    ValueError
+        The accuracy is not between 0 and 1, or there is no slice.
+    """
     try:
         found = threshold_for(probabilities, grades, accuracy)
         threshold, share = found.threshold, found.share_referred
@@ -152,6 +161,4 @@ def _calibration(
             raise
         # Not even the surest grades are right often enough: none may stand alone.
         threshold, share = EVERY_GRADE, 1.0
-    return Calibration(
-        temperature, Threshold(threshold, accuracy, share, slices=len(grades))
-    )
+    return Threshold(threshold, accuracy, share, slices=len(grades))

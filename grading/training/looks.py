@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from grading.grades import PixelPoint, Region, RegionOrigin
+from grading.landmarks.locator import MIRRORED
 from grading.landmarks.network import AXIAL_POINTS, LandmarkSpec
 from grading.preprocess import crop
 from grading.training.intensities import curves_of, rescaled, shaded, through
@@ -47,7 +48,7 @@ class Disturbance:
     scale: tuple[float, float] = (0.8, 1.25)
     shift_mm: float = 40.0
     flip: bool = True
-    """Left to right; facets change places."""
+    """Left to right, where facets change places: for axial looks alone."""
     gamma: tuple[float, float] = (0.5, 1.8)
     bias: float = 0.8
     """Largest exponent of a smooth field over the look."""
@@ -128,8 +129,8 @@ def disturbed(
         images, grid, padding_mode="border", align_corners=False
     )
     points = _carried(torch.stack(_padded([one.points for one in kept])), poses, spec)
-    if len(AXIAL_POINTS) == points.shape[1]:
-        points[flipped] = points[flipped][:, [0, 1, 3, 2]]
+    if flipped.any():
+        points[flipped] = points[flipped][:, list(MIRRORED)]
     flags = torch.stack([one.flags for one in kept])
     return Looks(_disturb(looks, spec, how, generator), points, flags)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,3 +144,15 @@ def silence_advice() -> None:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def hardware(machinery: Machinery) -> str:
+    """Say what trained, without saying which machine."""
+    words = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+    return f"{machinery.processes} x {words}" if machinery.processes > 1 else words
+
+
+def processor() -> str:
+    """Say which kind of CPU trained."""
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {threads} of {os.cpu_count()} cores"

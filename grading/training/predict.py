@@ -70,11 +70,20 @@ def predictions(
 
 
 def predictor(card: Card) -> Predictor:
-    """Return what a table of predictions says of the bundle that made them.
+    """Return what a table of predictions says of the bundle that made them."""
+    return Predictor(
+        f"{card.name} {card.version}",
+        card.weights_sha256,
+        card.basis,
+        card.calibration_sha256,
+    )
 
-    The version tells calibrations of the same weights apart.
-    """
-    return Predictor(f"{card.name} {card.version}", card.weights_sha256, card.basis)
+
+def predictor_cells(card: Card) -> dict[str, str]:
+    """Return the same as cells of every row of such a table."""
+    made_by = predictor(card)
+    cells = made_by.name, made_by.sha256, made_by.basis, made_by.calibration_sha256
+    return dict(zip(PREDICTOR_COLUMNS, cells, strict=True))
 
 
 def write_cases(path: Path, bundle: Bundle, predicted: Iterator[Prediction]) -> None:
@@ -91,9 +100,7 @@ def write_cases(path: Path, bundle: Bundle, predicted: Iterator[Prediction]) -> 
 
 def _write(file: TextIO, bundle: Bundle, predicted: Iterator[Prediction]) -> None:
     columns = (*COLUMNS, *FACT_COLUMNS, *PREDICTOR_COLUMNS, PART_COLUMN)
-    made_by = predictor(bundle.card)
-    named = (made_by.name, made_by.sha256, made_by.basis)
-    by_whom = dict(zip(PREDICTOR_COLUMNS, named, strict=True))
+    by_whom = predictor_cells(bundle.card)
     table = csv.DictWriter(file, columns, restval="")
     table.writeheader()
     for one in predicted:

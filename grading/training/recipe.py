@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
+from grading.fields import Scalar
 from grading.preprocess import Preprocessing
 from grading.training.augmentation import PAPER, Augmentation
 
@@ -64,3 +65,19 @@ def paper_recipe(preprocessing: Preprocessing) -> Recipe:
         steady_rate=True,
         augmentation=PAPER,
     )
+
+
+def described(recipe: Recipe) -> dict[str, Scalar]:
+    """Return a recipe for a card; network and preprocessing stand there already."""
+    fields = asdict(recipe)
+    del fields["preprocessing"], fields["backbone"]
+    augmentation = fields.pop("augmentation")
+    return fields | {
+        "loss": _loss(recipe),
+        "augmentation": ", ".join(f"{k} {v}" for k, v in augmentation.items()),
+    }
+
+
+def _loss(recipe: Recipe) -> str:
+    ordinal = f" + {recipe.ordinal:g} squared earth mover's distance"
+    return f"cross-entropy{ordinal if recipe.ordinal else ''}, summed over the heads"

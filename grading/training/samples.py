@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from grading.grades import Finding, Grade, Region, Side
+from grading.grades import AxialMarks, Finding, Grade, Region, Side
 from grading.network import MISSING_GRADE, SIDE_HEADS
 from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split, draw_slice
@@ -22,7 +22,10 @@ from grading.training.workers import processes
 TARGETS = (*(finding.value for finding in Finding), *SIDE_HEADS.values())
 """Heads in the order of a sample's grades."""
 KEPT_MM = 92.0
-"""Side of the central square kept of each slice: the region, shifted, and its rim."""
+"""Side of the square kept of each slice: the region, shifted, and its rim."""
+REGION_WORDS = "region midway between the disc's posterior margin and the sac's centre"
+"""Where phantom slices are cut, for a card: where the service looks, had it found both
+points."""
 SLICES_PER_CALL = 16
 """Few enough for a lively progress bar, enough to hide the cost of a call."""
 
@@ -40,6 +43,21 @@ class LabelledSlice:
     """Row and column of the region's centre; that of the pixels where None."""
     roots: tuple[Grade | None, Grade | None] = (None, None)
     """LNRC of the right and of the left root."""
+
+    def around_region(self) -> LabelledSlice:
+        """Return the slice without what lies too far out to reach the network.
+
+        Whole images of a training set would not fit into memory.
+        """
+        rows, columns = self.pixels.shape
+        row, column = self.centre or ((rows - 1) / 2, (columns - 1) / 2)
+        kept_rows = _around(row, rows, self.spacing_mm[0])
+        kept_columns = _around(column, columns, self.spacing_mm[1])
+        return replace(
+            self,
+            pixels=self.pixels[kept_rows, kept_columns].copy(),
+            centre=(row - kept_rows.start, column - kept_columns.start),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,60 +82,44 @@ def draw_phantoms(phantoms: PhantomSet, workers: int) -> Iterator[LabelledSlice]
 
 
 def draw_labelled(phantoms: PhantomSet, index: int) -> LabelledSlice:
-    """Draw one slice of a set and keep its middle.
-
-    What lies further out never reaches the network, and whole images of a
-    training set would not fit into memory.
-    """
+    """Draw one slice of a set, and keep what the network may see of it."""
     phantom = draw_slice(
         (phantoms.seed, int(phantoms.split), index),
         domain=phantoms.domain,
         prevalence=phantoms.prevalence,
     )
-    rows, columns = (
-        _middle(length, spacing)
-        for length, spacing in zip(
-            phantom.pixels.shape, phantom.spacing_mm, strict=True
-        )
-    )
+    centre = _centre(phantom.marks)
+    if centre is None:
+        raise ValueError("a drawn slice passes through a disc")
     return LabelledSlice(
         # Stored values are whole numbers of 12 bits.
-        pixels=phantom.pixels[rows, columns].astype(np.uint16),
+        pixels=phantom.pixels.astype(np.uint16),
         spacing_mm=phantom.spacing_mm,
         grades=phantom.truth.grades,
-    )
-
-
-def _middle(length: int, spacing_mm: float) -> slice:
-    """Return the middle of an axis; the image's centre stays the middle's."""
-    cut = max(0, length // 2 - int(np.ceil(KEPT_MM / 2 / spacing_mm)))
-    return slice(cut, length - cut)
+        centre=centre,
+    ).around_region()
 
 
 def from_lesson(lesson: AxialLesson) -> LabelledSlice | None:
-    """Keep what the network may see of a lesson; None where it shows no disc.
-
-    The region lies where landmarks put it: midway between the sac's centre and the
-    disc's posterior margin.
-    """
-    marks = lesson.marks
-    if lesson.grades is None or marks.disc_margin is None or marks.sac_centre is None:
+    """Keep what the network may see of a lesson; None where it shows no disc."""
+    centre = _centre(lesson.marks)
+    if lesson.grades is None or centre is None:
         return None
-    row = (marks.disc_margin.row + marks.sac_centre.row) / 2
-    column = (marks.disc_margin.column + marks.sac_centre.column) / 2
-    rows, columns = (
-        _around(place, length, spacing)
-        for place, length, spacing in zip(
-            (row, column), lesson.pixels.shape, lesson.spacing_mm, strict=True
-        )
-    )
     return LabelledSlice(
-        pixels=lesson.pixels[rows, columns].copy(),
+        pixels=lesson.pixels,
         spacing_mm=lesson.spacing_mm,
         grades=lesson.grades,
-        centre=(row - rows.start, column - columns.start),
+        centre=centre,
         roots=(lesson.roots.get(Side.RIGHT), lesson.roots.get(Side.LEFT)),
-    )
+    ).around_region()
+
+
+def _centre(marks: AxialMarks) -> tuple[float, float] | None:
+    """Return row and column where landmarks put the region: see `REGION_WORDS`."""
+    margin, sac = marks.disc_margin, marks.sac_centre
+    if margin is None or sac is None:
+        return None
+    return (margin.row + sac.row) / 2, (margin.column + sac.column) / 2
 
 
 def _around(place: float, length: int, spacing_mm: float) -> slice:

@@ -12,20 +12,22 @@ from itertools import islice
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from tqdm import tqdm
 
 from grading.bundle import Bundle
-from grading.card import Result, write_card
+from grading.card import write_card
+from grading.evaluation.metrics import Metric, constant_confusion, over_grades
+from grading.grader import Grader
 from grading.grades import FIRST_LINES, Finding, Grade
-from grading.network import MultiTaskResNet
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.training.samples import (
+    REGION_WORDS,
     LabelledSlice,
     PhantomSet,
     Regions,
     draw_phantoms,
 )
+from grading.trust import Result
 
 BATCH_SLICES = 32
 
@@ -39,7 +41,8 @@ class Score:
 
     finding: Finding
     macro_f1: float
-    """The mean of the four grades' F1; a grade never predicted counts as zero."""
+    """As `lumbar-grading evaluate` has it: the mean F1 of the grades that occur or were
+    predicted."""
     accuracy: float
     constant_macro_f1: float
     constant_accuracy: float
@@ -58,17 +61,16 @@ def predict(
     ValueError
         There is no slice.
     """
-    network = MultiTaskResNet(bundle.card.backbone, bundle.card.heads)
-    network.load_state_dict(bundle.state_dict)
-    network.eval()
-    network.to(memory_format=torch.channels_last)
-    true: list[torch.Tensor] = []
-    predicted: list[torch.Tensor] = []
+    grader = Grader(bundle)
+    true: list[Grades] = []
+    predicted: list[Grades] = []
     remaining = iter(slices)
     while some := list(islice(remaining, BATCH_SLICES)):
-        network_input, grades = _batch(some, bundle)
-        true.append(grades)
-        predicted.append(_most_probable(network, network_input))
+        regions = Regions(some, bundle.card.preprocessing)
+        seen, grades = zip(*(regions[i] for i in range(len(regions))), strict=True)
+        said = grader.probabilities(seen)
+        true.append(torch.stack(grades).numpy())
+        predicted.append(np.stack([_most_probable(said[f]) for f in Finding], axis=1))
     if not true:
         raise ValueError("there is no slice to measure on")
     return _by_finding(true), _by_finding(predicted)
@@ -107,9 +109,11 @@ def record(bundle: Bundle, scores: Sequence[Score], phantoms: PhantomSet) -> Non
         command=command,
         labelled_slices=(
             f"phantom {GENERATOR_VERSION}, {phantoms.domain} domain, "
-            f"{phantoms.prevalence} grades, split {phantoms.split.name.lower()}"
+            f"{phantoms.prevalence} grades, split {phantoms.split.name.lower()}; "
+            f"{REGION_WORDS}"
         ),
         slices=phantoms.slices,
+        weights_sha256=bundle.card.weights_sha256,
         macro_f1={one.finding.value: round(one.macro_f1, 4) for one in scores},
         accuracy={one.finding.value: round(one.accuracy, 4) for one in scores},
         constant_macro_f1={
@@ -139,45 +143,29 @@ def table(scores: Sequence[Score], bundle: Bundle) -> str:
     return "\n".join(lines)
 
 
-def _batch(
-    some: Sequence[LabelledSlice], bundle: Bundle
-) -> tuple[torch.Tensor, torch.Tensor]:
-    regions = Regions(some, bundle.card.preprocessing)
-    pairs = [regions[i] for i in range(len(regions))]
-    network_input = torch.stack([pair[0] for pair in pairs])
-    return network_input, torch.stack([pair[1] for pair in pairs])
+def _most_probable(probabilities: Sequence[Sequence[float]]) -> Grades:
+    return np.asarray(np.argmax(probabilities, axis=1))
 
 
-@torch.inference_mode()
-def _most_probable(
-    network: MultiTaskResNet, network_input: torch.Tensor
-) -> torch.Tensor:
-    """Return (slices, 3), the findings in their order."""
-    logits = network(network_input.contiguous(memory_format=torch.channels_last))
-    return torch.stack(
-        [logits[finding.value].argmax(dim=1) for finding in Finding], dim=1
-    )
-
-
-def _by_finding(batches: Sequence[torch.Tensor]) -> dict[Finding, Grades]:
-    grades = torch.cat(list(batches)).numpy()
+def _by_finding(batches: Sequence[Grades]) -> dict[Finding, Grades]:
+    """Return (slices,) grades of each finding from batches of (slices, findings)."""
+    grades = np.concatenate(batches)
     return {finding: grades[:, i] for i, finding in enumerate(Finding)}
 
 
 def _score(finding: Finding, true: Grades, predicted: Grades) -> Score:
-    labels = [int(grade) for grade in Grade]
-    constant = np.full_like(true, np.bincount(true).argmax())
-
-    def macro_f1(grades: Grades) -> float:
-        return float(
-            f1_score(true, grades, labels=labels, average="macro", zero_division=0)
-        )
-
+    confusion = np.zeros((len(Grade), len(Grade)), np.int64)
+    np.add.at(confusion, (true, predicted), 1)
+    most_frequent = int(confusion.sum(axis=1).argmax())
+    found = over_grades(confusion.astype(np.float64))
+    constant = over_grades(
+        constant_confusion(confusion.astype(np.float64), most_frequent)
+    )
     return Score(
         finding=finding,
-        macro_f1=macro_f1(predicted),
-        accuracy=float(accuracy_score(true, predicted)),
-        constant_macro_f1=macro_f1(constant),
-        constant_accuracy=float(accuracy_score(true, constant)),
-        confusion=confusion_matrix(true, predicted, labels=labels),
+        macro_f1=float(found[Metric.MACRO_F1]),
+        accuracy=float(found[Metric.ACCURACY]),
+        constant_macro_f1=float(constant[Metric.MACRO_F1]),
+        constant_accuracy=float(constant[Metric.ACCURACY]),
+        confusion=confusion,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,10 +22,10 @@ from grading.provenance import Provenance
 from grading.regions import region_finder
 from grading.training.checkpoint import CHECKPOINT_NAME, check_resumable
 from grading.training.fit import fit
-from grading.training.fitting import Progress
-from grading.training.heads import HEADS
+from grading.training.fitting import SETTLING_BATCHES, Progress
+from grading.training.heads import HEADS, heads_for
 from grading.training.images import Placing, training_slices
-from grading.training.machinery import Machinery
+from grading.training.machinery import GRADIENT_NORM, Machinery, hardware
 from grading.training.manifest import (
     Manifest,
     Origin,
@@ -34,11 +33,16 @@ from grading.training.manifest import (
     sha256_of,
 )
 from grading.training.phantoms import Phantom, check_room, slices_to_learn
-from grading.training.recipe import Recipe
+from grading.training.recipe import Recipe, described
 from grading.training.samples import LabelledSlice
 from grading.training.starting import Start
 
 ONE_DEVICE = Machinery()
+ALL_RECIPES: dict[str, Scalar] = {
+    "gradient_norm": GRADIENT_NORM,
+    "running_statistics": f"settled on {SETTLING_BATCHES} batches before validation",
+}
+"""What no recipe chooses, for the card."""
 VALIDATION_SLICES = 400
 """Enough to see a macro-F1 move by 0.03; validated every few minutes on a CPU."""
 
@@ -165,6 +169,7 @@ def train(
 ) -> None:
     """Write a bundle to ``folder``, and again after each validation."""
     start = lessons.start.bundle if lessons.start else None
+    taught = {head.name for head in heads_for(lessons.training)}
 
     def keep(network: MultiTaskResNet, progress: Progress) -> None:
         heads = tuple(Head(name, len(Grade)) for name in network.heads)
@@ -173,8 +178,9 @@ def train(
         )
         weights = dict(network.state_dict())
         if start:
-            # What finds landmarks did not take part, and goes on as it is.
+            # What did not take part goes on as it is: landmarks, and other heads.
             card = replace(card, landmarks=start.card.landmarks)
+            card = _with_kept(card, start.card, set(network.heads) - taught)
             weights |= start.landmarks
         save_bundle(folder, weights, card)
 
@@ -187,11 +193,22 @@ def train(
         lessons.start.weights if lessons.start else None,
         machinery=machinery,
         told={
-            **_recipe(recipe),
+            **described(recipe),
             "backbone": recipe.backbone,
             "preprocessing": str(recipe.preprocessing),
             "lessons": lessons.origin,
         },
+    )
+
+
+def _with_kept(card: Card, before: Card, kept: Collection[str]) -> Card:
+    """Return the card with the calibration of heads that nobody taught anything."""
+    return replace(
+        card,
+        calibration=dict(card.calibration)
+        | {head: one for head, one in before.calibration.items() if head in kept},
+        thresholds=dict(card.thresholds)
+        | {head: one for head, one in before.thresholds.items() if head in kept},
     )
 
 
@@ -226,7 +243,7 @@ def describe(
             ),
             seconds=round(progress.seconds, 1),
             samples_seen=progress.samples_seen,
-            recipe=_recipe(recipe),
+            recipe=described(recipe) | ALL_RECIPES,
         ),
     )
 
@@ -292,37 +309,11 @@ def _check_start(start: Start | None, recipe: Recipe) -> None:
 
 
 def _basis(origin: Origin, start: Start | None) -> Basis:
-    """Return the basis of what has learned from images of this origin."""
-    phantoms_only = origin is Origin.PHANTOM and (
-        start is None
-        or (start.bundle is not None and start.bundle.card.basis is Basis.PHANTOM)
-    )
+    """Return the basis of what has learned grades from images of this origin.
+
+    Weights of a file come without a word of labelled images: the phantom's line, which
+    promises least, then stands.
+    """
+    before = start.bundle.card.basis if start and start.bundle else Basis.PHANTOM
+    phantoms_only = origin is Origin.PHANTOM and before is Basis.PHANTOM
     return Basis.PHANTOM if phantoms_only else Basis.UNEVALUATED
-
-
-def _recipe(recipe: Recipe) -> dict[str, Scalar]:
-    fields = asdict(recipe)
-    # They stand on the card for themselves.
-    del fields["preprocessing"], fields["backbone"]
-    augmentation = fields.pop("augmentation")
-    return fields | {
-        "loss": _loss(recipe),
-        "augmentation": ", ".join(f"{k} {v}" for k, v in augmentation.items()),
-    }
-
-
-def _loss(recipe: Recipe) -> str:
-    ordinal = f" + {recipe.ordinal:g} squared earth mover's distance"
-    return f"cross-entropy{ordinal if recipe.ordinal else ''}, summed over the heads"
-
-
-def hardware(machinery: Machinery) -> str:
-    """Say what trained, without saying which machine."""
-    words = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
-    return f"{machinery.processes} x {words}" if machinery.processes > 1 else words
-
-
-def processor() -> str:
-    """Say which kind of CPU trained."""
-    threads = torch.get_num_threads()
-    return f"{platform.machine()} CPU, {threads} of {os.cpu_count()} cores"

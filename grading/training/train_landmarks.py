@@ -33,7 +33,7 @@ from grading.provenance import Provenance
 from grading.training.fit_landmarks import LandmarkRecipe, fit_landmarks
 from grading.training.lessons.keep import read_patients, set_of
 from grading.training.looks import Disturbance, Kept, keep_axial, keep_sagittal
-from grading.training.train import processor
+from grading.training.machinery import processor
 
 SAGITTAL_DISTURBANCE = Disturbance(
     rotation_deg=12.0, scale=(0.85, 1.2), shift_mm=30.0, flip=False
@@ -137,30 +137,55 @@ def train_landmarks(
         f"{set_of(lessons / Split.TRAINING.name.lower())}: {len(training.axial)} axial "
         f"and {len(training.sagittal)} sagittal images of {training.patients} patients"
     )
+    provenance = Provenance(
+        command=command,
+        labelled_slices=words,
+        hardware=processor(),
+        software=f"Python {platform.python_version()}, torch {torch.__version__}",
+        seconds=round(monotonic() - started, 1),
+        samples_seen=looks_seen,
+        recipe=_described(recipe),
+    )
     before = bundle.card.landmarks
     if before and (course.go_on or len(course.planes) < len(PLANES)):
         # What was there stays a part of what is there now.
-        looks_seen += before.provenance.samples_seen
         errors_mm = {**before.errors_mm, **errors_mm}
-        words += f"; before that: {before.provenance.labelled_slices}"
-        command = f"{before.provenance.command} && {command}"
+        provenance = after(before.provenance, provenance)
     landmarks = LandmarkCard(
         axial=AXIAL,
         sagittal=SAGITTAL,
         largest_spread_mm=LARGEST_SPREAD_MM,
-        provenance=Provenance(
-            command=command,
-            labelled_slices=words,
-            hardware=processor(),
-            software=f"Python {platform.python_version()}, torch {torch.__version__}",
-            seconds=round(monotonic() - started, 1),
-            samples_seen=looks_seen,
-            recipe=_described(recipe),
-        ),
+        provenance=provenance,
         errors_mm=errors_mm,
     )
     card = replace(without_evaluation(bundle.card), landmarks=landmarks)
     return save_bundle(bundle.path, weights, card)
+
+
+def after(before: Provenance, now: Provenance) -> Provenance:
+    """Return where weights come from that two trainings made, one after the other.
+
+    What the trainings have in common is said once, and numbers of both are sums.
+    """
+    recipe = {
+        key: _then(before.recipe.get(key, value), value)
+        for key, value in now.recipe.items()
+    }
+    return Provenance(
+        command=f"{before.command} && {now.command}",
+        labelled_slices=(
+            f"{now.labelled_slices}; before that: {before.labelled_slices}"
+        ),
+        hardware=str(_then(before.hardware, now.hardware)),
+        software=str(_then(before.software, now.software)),
+        seconds=round(before.seconds + now.seconds, 1),
+        samples_seen=before.samples_seen + now.samples_seen,
+        recipe=recipe,
+    )
+
+
+def _then(before: Scalar, now: Scalar) -> Scalar:
+    return now if before == now else f"{before}, then {now}"
 
 
 def _check(bundle: Bundle, course: Course) -> None:

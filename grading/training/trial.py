@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from grading.grades import (
     Grade,
     Grading,
     Level,
+    LevelGrade,
     Side,
     SliceGrade,
     StudyGrades,
@@ -38,31 +39,19 @@ from grading.phantom.studies.gather import truth_of
 from grading.phantom.studies.habits import Role
 from grading.phantom.studies.identity import instances
 from grading.phantom.studies.truth import ImageTruth, Measured, StudyTruth
-from grading.training.predict import predictor
-from grading.training.workers import processes
+from grading.training.predict import predictor_cells
+from grading.training.slice_trials import SliceTrial
+from grading.training.workers import in_order, processes
 
 SERIES = frozenset({Role.AXIAL_T2, Role.SAGITTAL_T2})
 """All that grading looks at; the others would only be refused."""
 DECIMALS = 6
+AHEAD_PER_WORKER = 2
+"""Studies that are being drawn, or wait to be graded."""
 
 Row = Mapping[str, object]
 Place = tuple[str, int]
 """SOP Instance UID and frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """One axial slice through a disc: where things were found."""
-
-    sac_mm: float | None
-    """From the sac's true centre to the one found; None where it was not."""
-    level: Level | None
-    true_level: Level
-
-    @property
-    def right(self) -> bool:
-        """Whether the level is the true one; a level not determined is not."""
-        return self.level is self.true_level
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +68,9 @@ class StudyTrial:
     """What became of one study."""
 
     rows: tuple[Row, ...]
-    """Of the table of cases."""
-    placings: tuple[Placing, ...]
+    """Of the table of cases: what was not graded has a row without probabilities."""
+    slices: tuple[SliceTrial, ...]
+    """All axial ones, also those that were not graded."""
     graded: tuple[Graded, ...] = ()
     """The sides' heads too, which the table has no place for."""
     refused: str = ""
@@ -101,7 +91,8 @@ def try_set(
 ) -> Iterator[tuple[StudyTrial, ...]]:
     """Draw the first studies of a set, in order, and grade each with every bundle.
 
-    They are drawn once, on several processes, and graded in this one.
+    They are drawn once, on several processes, and graded in this one. Drawing goes
+    only a little ahead: a drawn study holds all its files.
     """
     graders = [Grader(bundle) for bundle in bundles]
     keys = [
@@ -109,7 +100,7 @@ def try_set(
         for number in range(1, count + 1)
     ]
     with processes(workers) as pool:
-        for examined in pool.map(examine, keys):
+        for examined in in_order(pool, examine, keys, AHEAD_PER_WORKER * workers):
             yield tuple(grade_examined(grader, examined) for grader in graders)
 
 
@@ -129,9 +120,7 @@ def examine(key: StudyKey) -> Examined:
 
 def write_trial(path: Path, bundle: Bundle, trials: Iterable[StudyTrial]) -> None:
     """Write the table of cases, whole or not at all."""
-    made_by = predictor(bundle.card)
-    named = (made_by.name, made_by.sha256, made_by.basis)
-    by_whom = dict(zip(PREDICTOR_COLUMNS, named, strict=True))
+    by_whom = predictor_cells(bundle.card)
     partial_path = path.with_name(path.name + ".partial")
     with partial_path.open("w", encoding="utf-8", newline="") as file:
         columns = (*COLUMNS, *FACT_COLUMNS, *PREDICTOR_COLUMNS)
@@ -142,60 +131,55 @@ def write_trial(path: Path, bundle: Bundle, trials: Iterable[StudyTrial]) -> Non
     partial_path.replace(path)
 
 
-def describe_placings(placings: Sequence[Placing]) -> str:
-    """Return how often the sac and the level were found, in words."""
-    sac_mm = sorted(one.sac_mm for one in placings if one.sac_mm is not None)
-    if not placings:
-        return "no slice passes through a disc"
-    near = sum(mm <= 3.0 for mm in sac_mm)
-    determined = [one for one in placings if one.level is not None]
-    right = sum(one.right for one in placings)
-    wrong = len(determined) - right
-    middle = f"{sac_mm[len(sac_mm) // 2]:.2f} mm" if sac_mm else "not defined"
-    return (
-        f"{len(placings)} slices through discs: sac centre found on {len(sac_mm)}, "
-        f"within 3 mm on {near} ({near / len(placings):.1%}), median {middle}; level "
-        f"right on {right} ({right / len(placings):.1%}), wrong on {wrong}, not "
-        f"determined on {len(placings) - len(determined)}"
-    )
-
-
 def grade_examined(grader: Grader, examined: Examined) -> StudyTrial:
     """Grade a drawn study's files, and compare with its truth."""
     datasets = [pydicom.dcmread(BytesIO(content)) for content in examined.files]
     try:
         grades = grader.grade(datasets)
     except NotGradable as error:
-        return StudyTrial((), (), refused=str(error))
+        return replace(compare(examined, None), refused=str(error))
     return compare(examined, grades)
 
 
-def compare(examined: Examined, grades: StudyGrades) -> StudyTrial:
-    """Set a study's grades beside its truth, slice by slice and level by level."""
+def compare(examined: Examined, grades: StudyGrades | None) -> StudyTrial:
+    """Set a study's grades beside its truth, slice by slice and level by level.
+
+    The truth decides what there is: a slice that was not graded is one on which
+    nothing was found. None stands for a study without any grade.
+    """
     truth = examined.truth
-    found = {(one.key.sop_instance_uid, one.key.frame): one for one in grades.slices}
+    found = _by_place(grades)
     rows: list[Row] = []
-    placings = []
+    slices = []
     heads: list[Graded] = []
     for image in truth.images:
+        if image.role is not Role.AXIAL_T2:
+            continue
         place = (image.sop_instance_uid, image.frame)
-        if image.role is not Role.AXIAL_T2 or not image.through_disc:
+        said = found.get(place)
+        slices.append(_slice(image, said, examined.spacings_mm[place]))
+        if image.measured is None:
             continue
-        if image.level is None or image.measured is None:
-            continue
-        graded = found.get(place)
-        if graded is None:
-            # Nothing was found on a slice that was not graded: that is a miss.
-            placings.append(Placing(None, None, image.level))
-            continue
-        sac_mm = _sac_mm(image, graded, examined.spacings_mm[place])
-        placings.append(Placing(sac_mm, graded.level, image.level))
-        rows.extend(
-            _row(truth, image, finding, graded.grades[finding]) for finding in Finding
-        )
-        heads.extend(_graded(image.measured, graded))
-    rows.extend(_level_rows(truth, grades))
-    return StudyTrial(tuple(rows), tuple(placings), tuple(heads))
+        rows.extend(_slice_rows(truth, image, said))
+        if said is not None:
+            heads.extend(_graded(image.measured, said))
+    shown = {one.true_level for one in slices}
+    rows.extend(_level_rows(truth, grades.levels if grades else (), shown))
+    return StudyTrial(tuple(rows), tuple(slices), tuple(heads))
+
+
+def _by_place(grades: StudyGrades | None) -> Mapping[Place, SliceGrade]:
+    slices = grades.slices if grades else ()
+    return {(one.key.sop_instance_uid, one.key.frame): one for one in slices}
+
+
+def _slice(
+    image: ImageTruth, said: SliceGrade | None, spacing_mm: tuple[float, float]
+) -> SliceTrial:
+    if said is None:
+        return SliceTrial(image.level)
+    sac_mm = _sac_mm(image, said, spacing_mm) if image.through_disc else None
+    return SliceTrial(image.level, said.level, sac_mm, said.through_disc)
 
 
 def _graded(true: Measured, said: SliceGrade) -> Iterator[Graded]:
@@ -219,40 +203,47 @@ def _sac_mm(
     )
 
 
-def _row(truth: StudyTruth, image: ImageTruth, finding: Finding, said: Grading) -> Row:
+def _slice_rows(
+    truth: StudyTruth, image: ImageTruth, said: SliceGrade | None
+) -> Iterator[Row]:
     if image.measured is None or image.level is None:
         raise ValueError("a slice through a disc was measured")
-    return {
-        "patient": f"{truth.seed}-{truth.study}",
-        "study": truth.study_instance_uid,
+    of_slice = {
         "series": image.series_instance_uid,
         "sop_instance": image.sop_instance_uid,
         "frame": image.frame,
-        "level": image.level.value,
-        "finding": finding.value,
-        "reference": int(image.measured.grades[finding]),
-        "images": "phantom",
-        **_probabilities(said),
     }
+    grades = said.grades if said else {}
+    for row in _rows(truth, image.level, image.measured, grades):
+        yield {**row, **of_slice}
 
 
-def _level_rows(truth: StudyTruth, grades: StudyGrades) -> Iterator[Row]:
-    true = {one.level: one.measured for one in truth.levels}
-    for graded in grades.levels:
-        measured = true.get(graded.level) if graded.level else None
-        if graded.level is None or measured is None:
-            continue
-        for finding in Finding:
-            yield {
-                "patient": f"{truth.seed}-{truth.study}",
-                "study": truth.study_instance_uid,
-                "frame": 1,
-                "level": graded.level.value,
-                "finding": finding.value,
-                "reference": int(measured.grades[finding]),
-                "images": "phantom",
-                **_probabilities(graded.grades[finding]),
-            }
+def _level_rows(
+    truth: StudyTruth, graded: Iterable[LevelGrade], shown: Container[Level | None]
+) -> Iterator[Row]:
+    """Yield the rows of every level that was graded, or that a slice passes through."""
+    said = {one.level: one.grades for one in graded}
+    for one in truth.levels:
+        if one.measured and (one.level in said or one.level in shown):
+            grades = said.get(one.level, {})
+            yield from _rows(truth, one.level, one.measured, grades)
+
+
+def _rows(
+    truth: StudyTruth, level: Level, true: Measured, said: Mapping[Finding, Grading]
+) -> Iterator[Row]:
+    """Yield one row per finding, without probabilities where nothing was said."""
+    for finding in Finding:
+        yield {
+            "patient": f"{truth.seed}-{truth.study}",
+            "study": truth.study_instance_uid,
+            "frame": 1,
+            "level": level.value,
+            "finding": finding.value,
+            "reference": int(true.grades[finding]),
+            "images": "phantom",
+            **(_probabilities(said[finding]) if finding in said else {}),
+        }
 
 
 def _probabilities(said: Grading) -> dict[str, str]:

@@ -86,8 +86,10 @@ def test_evaluate_takes_what_the_node_exports(node: Export, tmp_path: Path) -> N
 
 
 def test_the_columns_are_those_that_evaluate_reads() -> None:
-    # A node's patients are in no part of a manifest.
-    assert {*export.COLUMNS, PART_COLUMN} == {*COLUMNS, *OPTIONAL_COLUMNS}
+    # A node's patients are in no part of a manifest, and its results name a bundle by
+    # a version that follows from the calibration.
+    further = {PART_COLUMN, "bundle_calibration"}
+    assert {*export.COLUMNS} | further == {*COLUMNS, *OPTIONAL_COLUMNS}
     assert export.COLUMNS[: len(COLUMNS)] == COLUMNS
 
 

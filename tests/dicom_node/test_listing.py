@@ -220,6 +220,7 @@ def test_every_output_says_first_what_speaks_for_the_model(basis: Basis) -> None
     graded = study_grades(mr_series(3), notes=("Beware.",), basis=basis)
 
     assert as_table(graded).splitlines()[0] == FIRST_LINES[basis]
+    assert next(iter(as_json(graded).items())) == ("first_line", FIRST_LINES[basis])
     assert as_json(graded)["notes"] == [FIRST_LINES[basis], "Beware."]
 
 

@@ -18,13 +18,13 @@ from grading.bundle import (
     save_bundle,
     shipped_bundle_path,
 )
-from grading.card import Card, Result, check_place, read_card, write_card
+from grading.card import Card, check_place, read_card, write_card
 from grading.errors import BundleError
 from grading.grades import FIRST_LINES, Basis, Finding
 from grading.network import Head, MultiTaskResNet
 from grading.preprocess import Preprocessing
 from grading.provenance import Provenance
-from grading.trust import SiteEvaluation, SiteFigure, Threshold
+from grading.trust import Result, SiteEvaluation, SiteFigure, Threshold
 
 HEADS = tuple(Head(finding.value, 4) for finding in Finding)
 
@@ -383,6 +383,33 @@ def test_a_result_is_added_without_touching_the_weights(folder: Path) -> None:
     write_card(folder, replace(card, results=()))
 
     assert load_bundle(folder).card.results == ()
+
+
+def test_results_of_other_weights_do_not_stay_on_a_card(
+    folder: Path, network: MultiTaskResNet
+) -> None:
+    save_bundle(folder, load_bundle(folder).state_dict, a_card())
+    bundle = load_bundle(folder)
+    result = Result("measure", "none", 1, {"LDH": 0.1}, {}, {})
+    bound = replace(result, weights_sha256=bundle.card.weights_sha256)
+    card = replace(bundle.card, results=(result, bound))
+    others = dict(bundle.state_dict) | {"heads.LDH.bias": torch.ones(4)}
+
+    same = save_bundle(folder, bundle.state_dict, card)
+    other = save_bundle(folder, others, card)
+
+    assert same.results == (result, bound)
+    assert other.results == ()
+
+
+def test_a_result_of_before_weights_were_named_is_still_read(folder: Path) -> None:
+    card = read_card(folder)
+    result = Result("measure", "none", 1, {"LDH": 0.1}, {}, {})
+    write_card(folder, replace(card, results=(result,)))
+
+    edit_card(folder, lambda content: content["results"][0].pop("weights_sha256"))
+
+    assert read_card(folder).results == (result,)
 
 
 @pytest.mark.model

@@ -20,11 +20,12 @@ from grading.__main__ import main
 from grading.bundle import load_bundle, locator_of
 from grading.card import write_card
 from grading.errors import BundleError
-from grading.grades import FIRST_LINES, Basis, Finding, Grade
+from grading.grader import Grader
+from grading.grades import FIRST_LINES, Basis, Finding, Grade, Region, RegionOrigin
 from grading.landmarks.network import AXIAL_POINTS
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
-from grading.preprocess import Preprocessing, crop, default_region
+from grading.preprocess import Preprocessing, crop
 from grading.training.augment import augment
 from grading.training.augmentation import Augmentation
 from grading.training.fit import fit
@@ -40,7 +41,7 @@ from grading.training.samples import (
     draw_labelled,
     draw_phantoms,
 )
-from grading.training.score import score
+from grading.training.score import predict, score
 from grading.training.settle import settle_statistics
 from grading.training.starting import begin_from, start_from_file
 from tests.grading.test_bundle import attested
@@ -76,10 +77,17 @@ def test_training_learns_from_the_very_tensor_that_the_service_sees(
     network_input, grades = Regions(few, SPEC)[2]
 
     whole = draw_slice((3, int(Split.TRAINING), 2))
-    rows, columns = whole.pixels.shape
-    region = default_region(rows, columns, SPEC)
+    margin, sac = whole.marks.disc_margin, whole.marks.sac_centre
+    assert margin is not None
+    assert sac is not None
+    region = Region(
+        row=(margin.row + sac.row) / 2,
+        column=(margin.column + sac.column) / 2,
+        size_mm=SPEC.region_size_mm,
+        origin=RegionOrigin.LANDMARKS,
+    )
     served = crop(whole.pixels, whole.spacing_mm, region, SPEC)
-    assert torch.equal(network_input, served)
+    assert torch.allclose(network_input, served, atol=1e-4)
     assert tuple(grades.tolist()) == (*whole.truth.grades, MISSING_GRADE, MISSING_GRADE)
 
 
@@ -224,6 +232,8 @@ def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
     card = load_bundle(trained).card
 
     assert card.basis is Basis.PHANTOM
+    assert card.provenance.recipe["gradient_norm"] == 5.0
+    assert "settled" in str(card.provenance.recipe["running_statistics"])
     assert card.heads == (*HEADS, *SIDES)
     assert card.preprocessing == Preprocessing(54.0, 32)
     assert "--lessons FOLDER --epochs 1 --seed 1" in card.provenance.command
@@ -251,8 +261,10 @@ def test_a_recorded_measurement_stands_in_the_card_once(trained: Path) -> None:
     main([*arguments, "--workers", "1"])
     main([*arguments, "--workers", "1"])
 
-    commands = [one.command for one in load_bundle(trained).card.results]
-    assert sum("--slices 5 --seed 9" in command for command in commands) == 1
+    card = load_bundle(trained).card
+    [one] = [one for one in card.results if "--slices 5 --seed 9" in one.command]
+    assert one.weights_sha256 == card.weights_sha256
+    assert "region midway between" in one.labelled_slices
 
 
 def test_scores_are_those_computed_by_hand() -> None:
@@ -280,7 +292,7 @@ def test_a_missing_bundle_ends_with_a_sentence(
 
 @pytest.mark.parametrize(
     ("library", "verb", "extra"),
-    [("lightning", "train --out x", "train"), ("sklearn", "measure x", "train,eval")],
+    [("lightning", "train --out x", "train"), ("scipy", "measure x", "train,eval")],
 )
 def test_a_missing_extra_is_named_with_its_cure(
     library: str, verb: str, extra: str
@@ -297,6 +309,30 @@ def test_a_missing_extra_is_named_with_its_cure(
     assert ended.returncode == 1
     assert f"{library} is not installed" in ended.stderr
     assert f"pip install 'lumbar-node[{extra}]'" in ended.stderr
+
+
+def test_a_grade_that_neither_occurs_nor_is_said_takes_no_part_in_a_mean() -> None:
+    true = {finding: np.array([0, 0, 1, 1]) for finding in Finding}
+    predicted = {finding: np.array([0, 0, 1, 0]) for finding in Finding}
+
+    ldh = score(true, predicted)[0]
+
+    assert ldh.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert ldh.constant_macro_f1 == pytest.approx((2 / 3) / 2)
+
+
+def test_measured_is_what_the_service_says(
+    trained: Path, few: list[LabelledSlice]
+) -> None:
+    bundle = load_bundle(trained)
+    seen = [Regions(few, bundle.card.preprocessing)[i][0] for i in range(len(few))]
+    said = Grader(bundle, "cpu").probabilities(seen)
+
+    true, predicted = predict(bundle, few)
+
+    for index, finding in enumerate(Finding):
+        assert true[finding].tolist() == [one.grades[index] for one in few]
+        assert predicted[finding].tolist() == np.argmax(said[finding], axis=1).tolist()
 
 
 @pytest.mark.parametrize("patients", ["0", "-3"])
@@ -361,7 +397,7 @@ def test_lessons_of_two_sets_never_share_a_folder(
 
 
 def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
-    trained: Path, lessons: Path, tmp_path: Path
+    trained: Path, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle, again = tmp_path / "bundle", tmp_path / "again"
     shutil.copytree(trained, bundle)
@@ -370,12 +406,15 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
 
     landmarks = ["landmarks", str(bundle), "--lessons", str(lessons), "--steps", "2"]
     assert main([*landmarks, "--batch", "2"]) == 0
+    said = capsys.readouterr().out
     start = ["--from-bundle", str(bundle)]
     assert main(["train", "--out", str(again), *start, *options]) == 0
 
     first, second = load_bundle(bundle), load_bundle(again)
     # A site's word was about the weights of before.
     assert (first.card.basis, first.card.evaluation) == (Basis.UNEVALUATED, None)
+    # After the progress bars, which overwrite their line.
+    assert FIRST_LINES[Basis.UNEVALUATED] + "\nlandmarks written" in said
     assert first.card.landmarks is not None
     assert first.card.landmarks.provenance.samples_seen == 2 * 2 * 2
     assert set(first.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
@@ -409,6 +448,9 @@ def test_one_landmark_network_goes_on_and_the_other_stays(
     assert provenance.samples_seen == 1 * 2 * 2 + 2 * 2
     assert "--steps 1" in provenance.command
     assert "--go-on" in provenance.command
+    assert before.card.landmarks is not None
+    assert provenance.seconds >= before.card.landmarks.provenance.seconds
+    assert (provenance.recipe["steps"], provenance.recipe["seed"]) == ("1, then 2", 1)
     assert set(after.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
 
 

@@ -13,21 +13,29 @@ from scipy.special import softmax
 
 from grading.__main__ import main
 from grading.bundle import load_bundle
+from grading.card import named_by_calibration
 from grading.evaluation.case_file import read_cases
+from grading.evaluation.flow import flow
+from grading.evaluation.selection import NO_PREDICTION
 from grading.grader import Grader
 from grading.grades import Level
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.truth import as_json
-from grading.training.settle_shares import fitted, settle_shares
+from grading.training.calibrate_on_trials import (
+    Wish,
+    calibrate_on_trials,
+)
+from grading.training.slice_trials import SliceTrial, describe_slices
 from grading.training.trial import (
     Examined,
-    Placing,
+    Row,
+    StudyTrial,
     compare,
-    describe_placings,
     examine,
     grade_examined,
     write_trial,
 )
+from grading.trust import Result, Threshold
 from tests.grading.phantom_truth import PhantomStudy, TruthLocator
 from tests.grading.tiny_bundle import tiny_bundle
 
@@ -35,6 +43,17 @@ from tests.grading.tiny_bundle import tiny_bundle
 @pytest.fixture(scope="module")
 def examined() -> Examined:
     return examine(StudyKey(seed=6, number=1))
+
+
+SHARES = Wish(0.9, shares=True)
+
+
+def through_discs(trial: StudyTrial) -> list[SliceTrial]:
+    return [one for one in trial.slices if one.shows_disc]
+
+
+def unpredicted(trial: StudyTrial) -> list[Row]:
+    return [row for row in trial.rows if "p0" not in row]
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +72,10 @@ def test_who_finds_everything_where_it_is_places_every_slice_right(
     trial = grade_examined(grader, examined)
 
     assert not trial.refused
-    assert len(trial.placings) >= 6
-    assert all(placing.right for placing in trial.placings)
-    assert max(placing.sac_mm or 0.0 for placing in trial.placings) < 0.01
+    through = through_discs(trial)
+    assert len(through) >= 6
+    assert all(one.level_right for one in through)
+    assert max(one.sac_mm or 0.0 for one in through) < 0.01
 
 
 def test_the_table_of_a_trial_is_one_that_evaluate_takes(
@@ -68,8 +88,8 @@ def test_the_table_of_a_trial_is_one_that_evaluate_takes(
     cases = read_cases(tmp_path / "cases.csv")
     assert cases.source.phantom
     assert [one.name for one in cases.source.predictors] == ["tiny 1"]
-    slices = len(trial.placings)
-    levels = len({placing.true_level for placing in trial.placings})
+    through = through_discs(trial)
+    slices, levels = len(through), len({one.true_level for one in through})
     assert (~cases.about_level).sum() == 3 * slices
     assert cases.about_level.sum() == 3 * levels
 
@@ -80,21 +100,56 @@ def test_a_bundle_settled_on_a_set_says_what_was_fitted(
     bundle = tiny_bundle(tmp_path / "settled", "LNRC_RIGHT", "LNRC_LEFT")
     before = Grader(bundle, "cpu", grader.locator)
     trials = [grade_examined(before, examined)]
-    shifts = fitted(bundle, trials)
 
-    settle_shares(bundle, trials, "one study")
+    fitted = calibrate_on_trials(bundle, trials, SHARES, "one study")
 
     after = Grader(load_bundle(bundle.path), "cpu", grader.locator)
     [trial] = trials
     again = grade_examined(after, examined)
-    assert set(shifts) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
+    assert set(fitted) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
     assert after.bundle.card.provenance.recipe["shares"] == "one study"
     for old, new in zip(trial.graded, again.graded, strict=True):
-        shift = shifts[old.head]
+        fit = fitted[old.head]
         temperature = bundle.card.calibration.get(old.head, 1.0)
         logits = temperature * np.log(old.said.probabilities)
-        wanted = softmax(logits / shift.temperature + np.array(shift.offsets))
+        wanted = softmax(logits / fit.calibration.temperature + np.array(fit.offsets))
         assert new.said.probabilities == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_settled_bundle_keeps_nothing_of_an_earlier_calibration_or_measurement(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "settled")
+    measured = Result("measure", "none", 1, {"LDH": 0.1}, {}, {})
+    stale = {"LDH": Threshold(0.123, 0.9, 0.5, 7)}
+    card = replace(bundle.card, thresholds=stale, results=(measured,))
+    bundle = replace(bundle, card=named_by_calibration(card))
+    trials = [grade_examined(Grader(bundle, "cpu", grader.locator), examined)]
+
+    calibrate_on_trials(bundle, trials, SHARES, "one study")
+
+    after = load_bundle(bundle.path).card
+    assert after.results == ()
+    assert after.thresholds["LDH"].slices == len(through_discs(trials[0]))
+    assert after.version == named_by_calibration(after).version != bundle.card.version
+
+
+def test_calibrating_without_offsets_leaves_the_weights_as_they_are(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle", "LNRC_RIGHT", "LNRC_LEFT")
+    trials = [grade_examined(Grader(bundle, "cpu", grader.locator), examined)]
+
+    fitted = calibrate_on_trials(bundle, trials, Wish(0.5), "one study")
+
+    card = load_bundle(bundle.path).card
+    assert card.weights_sha256 == bundle.card.weights_sha256
+    assert card.calibration == {
+        head: one.calibration.temperature for head, one in fitted.items()
+    }
+    assert set(card.thresholds) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
+    assert card.provenance.recipe["calibrated_on"] == "one study"
+    assert card.version.startswith("1+cal.")
 
 
 def test_a_set_that_measures_settles_nothing(
@@ -105,7 +160,7 @@ def test_a_set_that_measures_settles_nothing(
 
     assert main(["trial", bundle, *arguments]) == 1
 
-    assert "settle on `calibration`" in capsys.readouterr().err
+    assert "fit on `calibration`" in capsys.readouterr().err
 
 
 def test_a_slice_that_was_not_graded_counts_as_not_found(
@@ -120,9 +175,11 @@ def test_a_slice_that_was_not_graded_counts_as_not_found(
 
     whole, part = compare(examined, grades), compare(examined, fewer)
 
-    assert len(part.placings) == len(whole.placings)
-    assert [one.sac_mm for one in part.placings].count(None) == 1
-    assert len(part.rows) == len(whole.rows) - 3
+    assert len(part.slices) == len(whole.slices)
+    missed = [one for one in part.slices if one.shows_disc and one.sac_mm is None]
+    assert missed == [SliceTrial(lost.level)]
+    assert len(part.rows) == len(whole.rows)
+    assert len(unpredicted(part)) == 3
 
 
 def test_a_table_that_has_nowhere_to_go_is_refused_before_anything_is_drawn(
@@ -150,20 +207,38 @@ def test_a_study_without_anything_to_grade_says_why(
 ) -> None:
     trial = grade_examined(grader, replace(examined, files=examined.files[:1]))
 
-    assert trial.rows == ()
     assert "no axial T2-weighted lumbar series" in trial.refused
 
 
+def test_every_slice_and_level_of_a_refused_study_counts_as_missed(
+    examined: Examined, grader: Grader, tmp_path: Path
+) -> None:
+    whole = grade_examined(grader, examined)
+
+    refused = grade_examined(grader, replace(examined, files=examined.files[:1]))
+
+    assert refused.slices == tuple(SliceTrial(one.true_level) for one in whole.slices)
+    assert len(unpredicted(refused)) == len(refused.rows) == len(whole.rows)
+    write_trial(tmp_path / "cases.csv", grader.bundle, [refused])
+    found = flow(read_cases(tmp_path / "cases.csv"))
+    assert {one.reason for one in found.left_out} == {NO_PREDICTION}
+    assert found.included.slices == sum(one.shows_disc for one in whole.slices)
+
+
 def test_what_was_not_found_and_what_was_wrong_are_counted_apart() -> None:
-    placings = [
-        Placing(1.0, Level.L4_L5, Level.L4_L5),
-        Placing(5.0, Level.L3_L4, Level.L4_L5),
-        Placing(None, None, Level.L4_L5),
+    slices = [
+        SliceTrial(Level.L4_L5, Level.L4_L5, 1.0, through_disc=True),
+        SliceTrial(Level.L4_L5, Level.L3_L4, 5.0, through_disc=False),
+        SliceTrial(Level.L4_L5),
+        SliceTrial(None, Level.L4_L5, through_disc=True),
+        SliceTrial(None, None, through_disc=False),
     ]
 
-    words = describe_placings(placings)
+    words = describe_slices(slices)
 
     assert words == (
         "3 slices through discs: sac centre found on 2, within 3 mm on 1 (33.3%), "
-        "median 5.00 mm; level right on 1 (33.3%), wrong on 1, not determined on 1"
+        "median 5.00 mm; level right on 1 (33.3%), wrong on 1, not determined on 1\n"
+        "5 slices, through a disc or not: right on 2 (40.0%), wrong on 2 (1 through a "
+        "disc, 1 through none), not determined on 1"
     )

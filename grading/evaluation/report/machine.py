@@ -95,5 +95,8 @@ def _readers(study: ReaderStudy) -> dict[str, object]:
 
 
 def _text(**content: object) -> str:
-    whole = plain({"format_version": FORMAT_VERSION, **content})
-    return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return the document; what the grades rest on, given first, is its first line."""
+    (key, line), *others = content.items()
+    whole = plain({key: line, "format_version": FORMAT_VERSION, **dict(others)})
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.replace("{\n", "{", 1) + "\n"

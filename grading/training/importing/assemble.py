@@ -10,7 +10,7 @@ from pathlib import Path
 from grading.training.importing.archive import Archive
 from grading.training.importing.labels import LeftOut
 from grading.training.importing.matching import BY_TABLE, Candidate, Matched
-from grading.training.importing.pixels import Seen, look, without_copies
+from grading.training.importing.pixels import Decoded, look, without_copies
 from grading.training.importing.pseudonyms import Pseudonyms
 from grading.training.importing.splitting import part_of, united
 from grading.training.manifest import LabelledImage, Manifest, Part
@@ -40,7 +40,7 @@ def assemble(
         For images whose label names none.
     """
     looked = list(look(archive.folder, matched.candidates))
-    distinct = without_copies(one for one in looked if isinstance(one, Seen))
+    distinct = without_copies(one for one in looked if isinstance(one, Decoded))
     sound, unsound = _of_one_patient(distinct.candidates)
     parts = _parts(sound, distinct.shared)
     sites, scanners = _sites(sound, site), _scanners(sound)

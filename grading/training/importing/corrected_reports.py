@@ -129,7 +129,8 @@ def _reported(group: Dataset) -> _Reported:
     grades: dict[Finding, Grade] = {}
     level = None
     images: list[tuple[str, int]] = []
-    for item in _items(group):
+    # What lies deeper belongs to one grade: a root's site, the worst slice's image.
+    for item in group.get("ContentSequence", ()):
         name = _name(item)
         value = _code(item, "ConceptCodeSequence")
         if name == FINDING_SITE:

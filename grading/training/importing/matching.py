@@ -65,6 +65,7 @@ class Matching:
         self._left_out: list[LeftOut] = []
         self._spoken_of: set[SliceKey] = set()
         """Images that a label names, be it used or not."""
+        self._boxed: set[SliceKey] = set()
 
     def add_image_label(self, label: Label) -> None:
         """Take a label of one image."""
@@ -191,12 +192,13 @@ class Matching:
         label = self._labels.get(image.key)
         if label is None:
             raise LookupError("its image has no label that is used")
-        row, column = drawn.box.centre
-        header = image.header
-        if not (0 <= row < header.rows and 0 <= column < header.columns):
-            raise LookupError(
-                f"its centre lies outside the {header.rows} x {header.columns} image"
-            )
+        # As `grading.boxes.boxes_on` has it for one study; here the others go on.
+        if image.key in self._boxed:
+            raise LookupError("its image has a box already; remove one")
+        rows, columns = image.header.rows, image.header.columns
+        if not drawn.box.lies_within(rows, columns):
+            raise LookupError(f"it reaches outside the {rows} x {columns} image")
+        self._boxed.add(image.key)
         self._labels[image.key] = replace(label, box=drawn.box)
 
     def _unused_series(self) -> Iterator[LeftOut]:

@@ -19,7 +19,7 @@ from grading.training.importing.matching import Candidate
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Decoded:
     """A candidate whose pixels were decoded."""
 
     candidate: Candidate
@@ -27,7 +27,7 @@ class Seen:
     """The same for the same pixels, in whatever transfer syntax."""
 
 
-def look(folder: Path, candidates: Iterable[Candidate]) -> Iterator[Seen | LeftOut]:
+def look(folder: Path, candidates: Iterable[Candidate]) -> Iterator[Decoded | LeftOut]:
     """Decode every candidate, a file at a time."""
     by_file = sorted(candidates, key=lambda one: (one.image.file, one.image.key.frame))
     for file, members in groupby(by_file, key=lambda one: one.image.file):
@@ -41,7 +41,7 @@ def look(folder: Path, candidates: Iterable[Candidate]) -> Iterator[Seen | LeftO
             if not np.ptp(pixels):
                 yield candidate.left_out("all pixels are alike")
             else:
-                yield Seen(candidate, fingerprint(pixels))
+                yield Decoded(candidate, fingerprint(pixels))
 
 
 def fingerprint(pixels: NDArray[np.float32]) -> str:
@@ -60,7 +60,7 @@ class Distinct:
     """Sets of people under whom the same pixels were found."""
 
 
-def without_copies(seen: Iterable[Seen]) -> Distinct:
+def without_copies(seen: Iterable[Decoded]) -> Distinct:
     """Keep one of the images that have the same pixels.
 
     Where they have different grades none is kept: nobody knows which is right.

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.grades import AxialMarks, Grade, PixelPoint, Side
+from grading.grades import AxialMarks, Grade, Side
 from grading.phantom.contour import coverage
 from grading.phantom.image.render import render
 from grading.phantom.image.scan import Scan, draw_scan
@@ -19,7 +19,7 @@ from grading.phantom.image.tissues import (
     draw_constitution,
     draw_tissues,
 )
-from grading.phantom.measure import SliceTruth, measure
+from grading.phantom.measure import SliceTruth, measure, pixel_of
 from grading.phantom.prevalence import draw_wanted
 from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split
@@ -140,7 +140,7 @@ def _axial_lessons(model: _Model, rng: np.random.Generator) -> Iterator[AxialLes
             truth = measure(model.spine, cut)
             if truth is None and rng.random() > BETWEEN_SHARE:
                 continue
-            marks = _marks(cut, truth) if truth else _between_discs(model.spine, cut)
+            marks = _marks(model.spine, cut, truth)
             if marks is None:
                 continue
             yield AxialLesson(
@@ -174,8 +174,8 @@ def _sagittal_lessons(
                 model.scene, cut, plan.thickness_mm, tissues, scan, rng
             ).astype(np.uint16),
             spacing_mm=cut.spacing_mm,
-            discs=tuple(_pixel(cut, point) for point in discs),
-            sacrum=_pixel(cut, sacrum),
+            discs=tuple(pixel_of(cut, point) for point in discs),
+            sacrum=pixel_of(cut, sacrum),
         )
 
 
@@ -199,14 +199,8 @@ def _sacrum(spine: Spine) -> Vector:
     return vector(spine.axis.locate(0.0, -0.4 * depth_mm, s_mm))
 
 
-def _marks(cut: Cut, truth: SliceTruth) -> AxialMarks:
-    found = truth.landmarks
-    return AxialMarks(
-        disc_margin=_pixel(cut, found.disc_margin_mm),
-        sac_centre=_pixel(cut, found.sac_centre_mm),
-        facet_right=_pixel(cut, found.facet_right_mm),
-        facet_left=_pixel(cut, found.facet_left_mm),
-    )
+def _marks(spine: Spine, cut: Cut, truth: SliceTruth | None) -> AxialMarks | None:
+    return truth.landmarks.marks(cut) if truth else _between_discs(spine, cut)
 
 
 def _between_discs(spine: Spine, cut: Cut) -> AxialMarks | None:
@@ -219,7 +213,7 @@ def _between_discs(spine: Spine, cut: Cut) -> AxialMarks | None:
     row = float(inside.sum(axis=1) @ np.arange(inside.shape[0])) / total
     column = float(inside.sum(axis=0) @ np.arange(inside.shape[1])) / total
     centre = _coarse(cut).at(row, column)
-    return AxialMarks(sac_centre=_pixel(cut, vector(centre)))
+    return AxialMarks(sac_centre=pixel_of(cut, vector(centre)))
 
 
 def _coarse(cut: Cut) -> Cut:
@@ -240,8 +234,3 @@ def _coarse(cut: Cut) -> Cut:
 
 def _roots(truth: SliceTruth) -> Mapping[Side, Grade]:
     return {Side.RIGHT: truth.right.grade, Side.LEFT: truth.left.grade}
-
-
-def _pixel(cut: Cut, point_mm: Vector) -> PixelPoint:
-    row, column = cut.pixel(np.array(point_mm))
-    return PixelPoint(float(row), float(column))

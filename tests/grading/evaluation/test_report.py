@@ -152,7 +152,8 @@ def test_the_first_line_of_every_form_says_where_predictions_come_from(
     assert seen.text.strip().startswith(ORIGIN_UNKNOWN)
     assert whole.files["report.md"].startswith(ORIGIN_UNKNOWN)
     assert whole.text.startswith(ORIGIN_UNKNOWN)
-    assert json.loads(whole.files["report.json"])["first_line"] == ORIGIN_UNKNOWN
+    first, *_ = whole.files["report.json"].splitlines()
+    assert first == f'{{ "first_line": {json.dumps(ORIGIN_UNKNOWN)},'
     tables = [text for path, text in whole.files.items() if path.startswith("tables/")]
     assert tables
     for text in tables:
@@ -352,7 +353,7 @@ def test_of_several_origins_the_weakest_is_said(
 
 
 def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
-    named = dict(zip(PREDICTOR_COLUMNS, ("b 1", "ab" * 32, "phantom"), strict=True))
+    named = dict(zip(PREDICTOR_COLUMNS, ("b 1", "ab" * 32, "phantom", ""), strict=True))
     rows = [row | named for row in one_finding(paper_rows(keep=0.05))]
     columns = (*COLUMNS, *PREDICTOR_COLUMNS)
     kept = [{name: row[name] for name in columns} for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pydicom import Dataset, dcmread
 from dicom_node.report import codes
 from dicom_node.report.objects import build_objects, part10
 from grading.__main__ import main
-from grading.grades import Finding, Grade, Level, StudyGrades
+from grading.grades import Finding, Grade, Level, Side, StudyGrades
 from grading.training.importing import corrected_reports
 from grading.training.importing.archive import read_archive
 from grading.training.importing.corrected_reports import report_labels
@@ -19,6 +20,7 @@ from grading.training.manifest import read_manifest
 from tests.dicom_factories import (
     STUDY_UID,
     enhanced_mr,
+    gradings,
     mr_series,
     report_context,
     study_grades,
@@ -82,6 +84,41 @@ def test_the_corrected_grades_are_the_labels_of_the_images_they_were_made_on(
         own[0].slices[0].series_instance_uid,
         own[0].slices[0].sop_instance_uid,
     )
+
+
+def with_roots_and_worst_slices(grades: StudyGrades) -> StudyGrades:
+    """Return grades of a bundle that tells sides apart, one slice worse than all."""
+    levels = tuple(
+        replace(level, roots=dict(zip(Side, gradings(2).values(), strict=False)))
+        for level in grades.levels
+    )
+    worst = levels[0].slices[-1]
+    slices = tuple(
+        replace(one, grades=gradings(4)) if one.key == worst else one
+        for one in grades.slices
+    )
+    shown = replace(levels[0], worst=dict.fromkeys(Finding, worst))
+    return replace(grades, levels=(shown, *levels[1:]), slices=slices)
+
+
+def test_roots_and_worst_slices_take_neither_level_nor_images_away(
+    tmp_path: Path,
+) -> None:
+    grades = with_roots_and_worst_slices(graded())
+    document, *_ = build_objects(mr_series(IMAGES), grades, report_context())
+    path = tmp_path / "report.dcm"
+    path.write_bytes(part10(document.dataset))
+    ds = dcmread(path)
+    assert {"LNRC-R-GRADE", "LDH-WORST"} <= {
+        one.ConceptNameCodeSequence[0].CodeValue for one in items(ds)
+    }
+    correct(ds, path)
+
+    labels, left_out = report_labels(read_archive(tmp_path))
+
+    assert not left_out
+    assert [label.level for label in labels] == [LEVELS[0]] * 3 + [LEVELS[1]] * 3
+    assert len({label.sop_instance for label in labels}) == len(labels) == IMAGES
 
 
 def test_what_nobody_has_verified_is_the_models_own_word(tmp_path: Path) -> None:

@@ -172,18 +172,33 @@ def test_a_box_goes_to_its_labelled_image_and_others_are_told(archive: Archive) 
     boxes = [
         DrawnBox("boxes 1", "", STUDY.instance(1), 1, "", box),
         DrawnBox("boxes 2", "", STUDY.instance(2), 1, "", box),
-        DrawnBox("boxes 3", "", STUDY.instance(1), 1, "", Box(60, 60, 90, 90)),
+        DrawnBox("boxes 3", "", STUDY.instance(3), 1, "", Box(40, 40, 70, 70)),
         DrawnBox("boxes 4", "", "2.25.404", 1, "", box),
+    ]
+
+    matched = match(archive, [label(1), label(3)], boxes)
+
+    assert [one.label.box for one in matched.candidates] == [box, None]
+    assert {reason for reason in reasons(matched) if reason.startswith("box")} == {
+        "box: its image has no label that is used",
+        "box: it reaches outside the 64 x 64 image",
+        "box: no such image in the archive",
+    }
+
+
+def test_a_second_box_on_an_image_is_told_and_does_not_replace_the_first(
+    archive: Archive,
+) -> None:
+    box = Box(10, 10, 30, 30)
+    boxes = [
+        DrawnBox(f"boxes {row}", "", STUDY.instance(1), 1, "", one)
+        for row, one in enumerate((box, Box(20, 20, 40, 40)), start=1)
     ]
 
     matched = match(archive, [label(1)], boxes)
 
     assert [one.label.box for one in matched.candidates] == [box]
-    assert {reason for reason in reasons(matched) if reason.startswith("box")} == {
-        "box: its image has no label that is used",
-        "box: its centre lies outside the 64 x 64 image",
-        "box: no such image in the archive",
-    }
+    assert "box: its image has a box already; remove one" in reasons(matched)
 
 
 def test_files_that_are_no_images_are_listed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from grading.landmarks.network import AXIAL, SAGITTAL
 from grading.provenance import Provenance
 
 PROVENANCE = Provenance("none", "none", "none", "none", 1.0, 2, {"minutes": None})
-BELIEF = Belief("phantoms", 500, 6.0, 0.01, 0.9)
+BELIEF = Belief("phantoms", 500, 6.0, 0.01, 0.9, 4, 12)
 CARD = LandmarkCard(AXIAL, SAGITTAL, 6.0, PROVENANCE, {"sacrum": 1.5}, BELIEF)
 
 
@@ -41,6 +41,18 @@ def test_a_card_of_before_a_spread_was_chosen_is_still_read() -> None:
 
     assert card is not None
     assert card.belief is None
+
+
+def test_a_card_of_before_gross_errors_were_counted_is_still_read() -> None:
+    content = written()
+    for key in ("gross_believed", "gross_rejected"):
+        del content["belief"][key]
+
+    card = read(content)
+
+    assert card is not None
+    assert card.belief is not None
+    assert card.belief.gross_rejected is None
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 
 from grading.__main__ import main
 from grading.bundle import Bundle, load_bundle
-from grading.card import read_card, write_card
+from grading.card import Card, named_by_calibration, read_card, write_card
 from grading.evaluation.delimited import CasesError
 from grading.grades import FIRST_LINES, Basis, Finding
 from grading.training.attest import Attestation, attested
+from tests.grading.tiny_bundle import tiny_bundle
 
 ON = Attestation("A. Radiologist", "40 patients of 2025", date(2026, 11, 24))
 
@@ -33,6 +34,7 @@ def write_report(folder: Path, bundle: Bundle, **source: object) -> Path:
         "name": f"{card.name} {card.version}",
         "sha256": card.weights_sha256,
         "basis": card.basis,
+        "calibration_sha256": card.calibration_sha256,
     }
     content = {
         "format_version": 1,
@@ -41,6 +43,7 @@ def write_report(folder: Path, bundle: Bundle, **source: object) -> Path:
             "unnamed": False,
             "phantom": False,
             "parts": ["test"],
+            "without_part": False,
             **source,
         },
         "groups": [
@@ -78,6 +81,8 @@ def test_an_attested_bundle_carries_the_sites_word_and_its_basis(
         ({"phantom": True}, "images of a computer-made phantom"),
         ({"unnamed": True}, "its predictions are by"),
         ({"parts": ["test", "train"]}, "images of the part 'train', which bundles"),
+        ({"parts": [], "without_part": True}, "does not say of which part"),
+        ({"without_part": True}, "does not say of which part"),
         ({"predictors": []}, "by nobody named, the bundle is tiny 1"),
         ({"predictors": [{"name": "tiny 1", "sha256": "0" * 64}]}, "weights 00000000"),
         ({"predictors": 3}, "name the report.json"),
@@ -90,6 +95,47 @@ def test_an_evaluation_of_anything_else_is_refused(
 
     with pytest.raises(CasesError, match=message):
         attested(bundle.card, report, ON)
+
+
+def test_an_evaluation_under_another_limit_of_belief_is_refused(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    report = write_report(tmp_path, bundle)
+    seen = replace(bundle.card.preprocessing, region_size_mm=60.0)
+
+    with pytest.raises(CasesError, match="evaluate the bundle anew"):
+        attested(replace(bundle.card, preprocessing=seen), report, ON)
+
+
+def test_a_report_that_names_no_calibration_needs_a_version_that_does(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    def of_before(card: Card) -> Path:
+        report = write_report(tmp_path, replace(bundle, card=card))
+        content = json.loads(report.read_text())
+        del content["source"]["without_part"]
+        del content["source"]["predictors"][0]["calibration_sha256"]
+        report.write_text(json.dumps(content))
+        return report
+
+    named = named_by_calibration(bundle.card)
+
+    assert attested(named, of_before(named), ON).basis is Basis.SITE
+    with pytest.raises(CasesError, match="are not named, those of the bundle"):
+        attested(bundle.card, of_before(bundle.card), ON)
+
+
+def test_who_attests_is_told_which_heads_the_evaluation_does_not_cover(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tiny_bundle(tmp_path / "sided", "LNRC_RIGHT", "LNRC_LEFT")
+    report = write_report(tmp_path, bundle)
+    words = ["--person", ON.person, "--data", ON.patients]
+
+    assert main(["attest", str(bundle.path), "--evaluation", str(report), *words]) == 0
+
+    said = capsys.readouterr().out
+    assert "Not covered by this evaluation: LNRC_RIGHT, LNRC_LEFT." in said
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,13 @@ from grading.training.manifest import (
 from grading.training.predict import predictions, write_cases
 from grading.training.recipe import Recipe
 from grading.training.samples import LabelledSlice, Regions
-from grading.training.starting import start_from_bundle
-from grading.training.train import _basis
+from grading.training.starting import Start, start_from_bundle
+from grading.training.train import Lessons, Name, _basis, train
+from grading.trust import Threshold
 from tests.grading.importing.archives import SLICES
 from tests.grading.own.labelled_sets import SPEC, STUDIES
 from tests.grading.test_bundle import a_card
+from tests.grading.tiny_bundle import tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +227,37 @@ def test_a_basis_is_a_phantoms_only_where_nothing_else_was_learned_from(
     started = start and replace(bundle, card=replace(bundle.card, basis=start))
 
     assert _basis(origin, start_from_bundle(started) if started else None) is basis
+
+
+def test_phantoms_are_all_that_is_learned_from_where_a_file_gives_the_weights() -> None:
+    start = Start({}, "a ResNet's weights")
+
+    assert _basis(Origin.PHANTOM, start) is Basis.PHANTOM
+    assert _basis(Origin.PATIENTS, start) is Basis.UNEVALUATED
+
+
+def test_heads_that_nobody_teaches_keep_their_calibration(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    bundle = tiny_bundle(tmp_path / "sided", "LNRC_RIGHT", "LNRC_LEFT")
+    threshold = Threshold(0.7, 0.9, 0.2, 30)
+    before = replace(
+        bundle.card,
+        calibration={"LDH": 2.0, "LNRC_RIGHT": 3.0},
+        thresholds={"LDH": threshold, "LNRC_RIGHT": threshold},
+    )
+    start = start_from_bundle(replace(bundle, card=before))
+    slices = list(training_slices(manifest, manifest.images[:SLICES], SPEC, 0.0))
+    lessons = Lessons(slices, slices, "images", Basis.UNEVALUATED, start)
+    recipe = Recipe(
+        SPEC, backbone="resnet18", epochs=1, batch_slices=2, second_step=1.0
+    )
+
+    train(tmp_path / "next", Name("next", "1", "none"), recipe, lessons)
+
+    card = load_bundle(tmp_path / "next").card
+    assert card.calibration == {"LDH": 1.0, "LCCS": 1.0, "LNRC": 1.0, "LNRC_RIGHT": 3.0}
+    assert card.thresholds == {"LNRC_RIGHT": threshold}
 
 
 def test_an_empty_part_is_named(
