@@ -171,7 +171,7 @@ class Grader:
             key=prepared.key,
             slab=prepared.slab,
             position_mm=prepared.position_mm,
-            region=prepared.region,
+            region=prepared.turn.region(prepared.region),
             grades={finding: gradings.pop(finding.value) for finding in Finding},
             level=placed.level,
             through_disc=placed.through_disc,
@@ -180,7 +180,7 @@ class Grader:
                 for side, head in SIDE_HEADS.items()
                 if head in gradings
             },
-            marks=prepared.found.marks if prepared.found else AxialMarks(),
+            marks=_marks(prepared),
             further=gradings,
         )
 
@@ -195,3 +195,10 @@ class Grader:
 
     def _temperature(self, head: str) -> float:
         return self._bundle.card.calibration.get(head, 1.0)
+
+
+def _marks(prepared: Prepared) -> AxialMarks:
+    """Return what was found on a slice, on the image as stored."""
+    if prepared.found is None:
+        return AxialMarks()
+    return prepared.turn.marks(prepared.found.marks)

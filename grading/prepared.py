@@ -16,6 +16,7 @@ from grading.levels.slabs import Slab, slabs
 from grading.preprocess import Preprocessing, crop
 from grading.regions import RegionFinder, Seen
 from grading.series import Slice
+from grading.upright import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Prepared:
     """A slice with its place and region, ready for the network."""
 
     header: ImageHeader
+    """Of the slice upright, as region and marks are."""
+    turn: Turn
+    """Between that and the image as stored."""
     slab: int
     position_mm: float
     region: Region
@@ -47,11 +51,14 @@ def prepare(
     found: Sequence[AxialFound] | None = None,
     drawn: Mapping[SliceKey, Box] | None = None,
 ) -> tuple[list[Prepared], list[Slab]]:
-    """Place every slice in its slab and cut its region out, cranial to caudal."""
+    """Place every slice in its slab and cut its region out, cranial to caudal.
+
+    ``found`` lies on the slices as they lie here, ``drawn`` on the images as stored.
+    """
     looks: Sequence[AxialFound | None] = found or [None] * len(slices)
     boxes = drawn or {}
     seen = [
-        Seen(slice_.header, look, boxes.get(slice_.header.key))
+        Seen(slice_.header, look, _box_on(slice_, boxes))
         for slice_, look in zip(slices, looks, strict=True)
     ]
     found_slabs = slabs([slice_.header for slice_ in slices])
@@ -59,6 +66,7 @@ def prepare(
     prepared = [
         Prepared(
             header=slices[index].header,
+            turn=slices[index].turn,
             slab=number,
             position_mm=position_mm,
             region=regions[index],
@@ -69,6 +77,11 @@ def prepare(
         for index, position_mm in zip(slab.members, slab.positions_mm, strict=True)
     ]
     return prepared, found_slabs
+
+
+def _box_on(slice_: Slice, drawn: Mapping[SliceKey, Box]) -> Box | None:
+    box = drawn.get(slice_.header.key)
+    return slice_.turn.box(box) if box else None
 
 
 def _tensor(slice_: Slice, region: Region, spec: Preprocessing) -> torch.Tensor:

@@ -19,6 +19,13 @@ from grading.decoding import Undecodable, decoded
 from grading.errors import NotGradable
 from grading.grades import Plane, SeriesVerdict, SliceKey, Weighting
 from grading.headers import ImageHeader, image_headers
+from grading.upright import (
+    AS_STORED,
+    MAX_TURN_IN_PLANE_DEG,
+    Turn,
+    turn_in_plane_deg,
+    turn_of,
+)
 from grading.weighting import contrast, evidence, is_silent, weighting_of
 
 log = logging.getLogger(__name__)
@@ -51,11 +58,14 @@ class SeriesHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One image with its pixels."""
+    """One image with its pixels, upright: whoever names sides may go by its own."""
 
     header: ImageHeader
+    """Of the image as it lies here."""
     pixels: NDArray[np.float32]
     """``(rows, columns)``, stored units, whatever sign and scale they have."""
+    turn: Turn = AS_STORED
+    """Between this and the image as stored, which alone others know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,7 @@ def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> LoadedS
             log.warning("%s", error, extra={"action": "decode"})
             unreadable += 1
             continue
-        slices.append(Slice(image, pixels))
+        slices.append(upright(image, pixels))
     if len(slices) < MIN_SLICES:
         raise NotGradable(
             f"unreadable: only {len(slices)} of {len(images)} images could be decoded, "
@@ -149,6 +159,12 @@ def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> LoadedS
         else ()
     )
     return LoadedSeries(series.series_instance_uid, tuple(slices), notes)
+
+
+def upright(image: ImageHeader, pixels: NDArray[np.float32]) -> Slice:
+    """Lay an image as stored the way that networks have learned to see it."""
+    turn = turn_of(image, _image_plane(image))
+    return Slice(turn.header(image), turn.pixels(pixels), turn)
 
 
 def gradable_images(series: SeriesHeaders) -> list[ImageHeader]:
@@ -195,6 +211,7 @@ def _refusal(series: SeriesHeaders, plane: Plane, weighting: Weighting) -> str |
         _refused_localizer(weighting),
         _refused_geometry(images),
         _refused_plane(images, plane, weighting),
+        _refused_turn(images, plane),
         _refused_weighting(series, weighting),
         _refused_body_part(images),
         _refused_count(images),
@@ -235,6 +252,19 @@ def _refused_plane(
         return None
     worst = max(_angle_from_body_axis_deg(image) for image in images)
     return f"not axial: normal {worst:.0f} degrees from the body axis"
+
+
+def _refused_turn(images: Sequence[ImageHeader], plane: Plane) -> str | None:
+    """Refuse what lies on its side: no network has learned to see it so."""
+    if plane is not Plane.AXIAL:
+        return None
+    turned = max(turn_in_plane_deg(image) for image in images)
+    if turned <= MAX_TURN_IN_PLANE_DEG:
+        return None
+    return (
+        f"turned by {turned:.0f} degrees within its plane, more than "
+        f"{MAX_TURN_IN_PLANE_DEG:.0f}: the patient's left is not at a side of the image"
+    )
 
 
 def _refused_weighting(series: SeriesHeaders, weighting: Weighting) -> str | None:

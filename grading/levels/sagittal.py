@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grading.grades import DiscMark, SagittalView
-from grading.headers import ImageHeader, Vector
+from grading.headers import Vector
 from grading.landmarks.found import Locator
 from grading.levels.discs import DiscChain, LevelsUndetermined, chain, disagreement_mm
 from grading.levels.geometry import normal_of, pixel_of
 from grading.levels.sightings import median, off_plane_mm, places, sacrum_place
-from grading.series import LoadedSeries
+from grading.series import LoadedSeries, Slice
 
 AGREEMENT_MM = 8.0
 """Two series of one patient tell a disc's place as well as this."""
@@ -73,19 +73,21 @@ def _spine(one: LoadedSeries, locator: Locator, canal: Sequence[Vector]) -> Spin
     return Spine(
         one.series_instance_uid,
         counted,
-        _view(images, counted),
+        _view(one.slices, counted),
         normal_of(images[0]),
     )
 
 
-def _view(images: Sequence[ImageHeader], counted: DiscChain) -> SagittalView:
-    """Choose the image that lies nearest to most discs, and mark them on it."""
+def _view(slices: Sequence[Slice], counted: DiscChain) -> SagittalView:
+    """Choose the image nearest to most discs, and mark them on it as it is stored."""
     middle = median([disc.centre for disc in counted.discs])
-    image = min(images, key=lambda one: off_plane_mm(one, middle))
+    chosen = min(slices, key=lambda one: off_plane_mm(one.header, middle))
     return SagittalView(
-        image.key,
+        chosen.header.key,
         tuple(
-            DiscMark(disc.level, pixel_of(image, disc.centre))
+            DiscMark(
+                disc.level, chosen.turn.point(pixel_of(chosen.header, disc.centre))
+            )
             for disc in counted.discs
             if disc.level
         ),

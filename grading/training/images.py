@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -18,7 +18,7 @@ from grading.headers import ImageHeader, image_headers
 from grading.landmarks.found import Locator
 from grading.preprocess import Preprocessing
 from grading.regions import RegionFinder, Seen
-from grading.series import Slice, decode
+from grading.series import Slice, decode, upright
 from grading.training.manifest import LabelledImage, Manifest
 from grading.training.samples import LabelledSlice
 
@@ -28,12 +28,21 @@ RIM_PIXELS = 2
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """A labelled image with its pixels."""
+    """A labelled image with its pixels, upright as the service would see it."""
 
     labelled: LabelledImage
-    pixels: NDArray[np.float32]
-    """(rows, columns), stored units."""
-    header: ImageHeader
+    """Its box lies on the upright image."""
+    slice_: Slice
+
+    @property
+    def header(self) -> ImageHeader:
+        """Of the upright image."""
+        return self.slice_.header
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """(rows, columns), stored units."""
+        return self.slice_.pixels
 
     @property
     def spacing_mm(self) -> tuple[float, float]:
@@ -71,7 +80,7 @@ def read_images(
                 header = headers[image.frame]
                 pixels = decode(ds, image.frame)
                 _check(image, header)
-                yield ReadImage(image, pixels, header)
+                yield _upright(image, header, pixels)
         except (OSError, InvalidDicomError, NotGradable, LookupError) as error:
             raise CasesError(
                 path,
@@ -113,6 +122,14 @@ def _check(image: LabelledImage, header: ImageHeader) -> None:
         raise LookupError("it has no pixel spacing")
 
 
+def _upright(
+    image: LabelledImage, header: ImageHeader, pixels: NDArray[np.float32]
+) -> ReadImage:
+    slice_ = upright(header, pixels)
+    box = slice_.turn.box(image.box) if image.box else None
+    return ReadImage(replace(image, box=box), slice_)
+
+
 def _centre(
     read: ReadImage, spec: Preprocessing, placing: Placing | None
 ) -> tuple[float, float]:
@@ -120,7 +137,7 @@ def _centre(
     finder = placing.finder if placing else RegionFinder(spec)
     found = None
     if placing and read.labelled.box is None:
-        [found] = placing.locator.axial([Slice(read.header, read.pixels)])
+        [found] = placing.locator.axial([read.slice_])
     [region] = finder.regions([Seen(read.header, found, read.labelled.box)], ())
     return region.row, region.column
 

@@ -32,7 +32,6 @@ from grading.grades import Finding
 from grading.landmarks.found import Locator
 from grading.preprocess import crop
 from grading.regions import Seen, region_finder
-from grading.series import Slice
 from grading.training.images import ReadImage, read_images
 from grading.training.manifest import LabelledImage, Manifest
 
@@ -132,7 +131,7 @@ def _row(
 def _network_input(
     card: Card, locator: Locator | None, some: Sequence[ReadImage]
 ) -> list[torch.Tensor]:
-    slices = [Slice(read.header, read.pixels) for read in some]
+    slices = [read.slice_ for read in some]
     found = locator.axial(slices) if locator else [None] * len(slices)
     seen = [Seen(slice_.header, at) for slice_, at in zip(slices, found, strict=True)]
     regions = region_finder(card).regions(seen, ())

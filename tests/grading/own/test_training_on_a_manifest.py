@@ -52,6 +52,7 @@ from tests.grading.importing.archives import SLICES
 from tests.grading.own.labelled_sets import SPEC, STUDIES
 from tests.grading.test_bundle import a_card
 from tests.grading.tiny_bundle import tiny_bundle
+from tests.grading.turning import turned
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,25 @@ def test_where_nobody_drew_a_box_landmarks_place_what_is_learned(
     ]
     for one, other in zip((found, drawn), wanted, strict=True):
         assert torch.equal(Regions([one], small)[0][0], Regions([other], small)[0][0])
+
+
+def test_an_image_stored_another_way_round_is_learned_as_the_upright_one(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    small = Preprocessing(region_size_mm=20.0, grid_pixels=16)
+    image = replace(manifest.images[0], box=Box(20, 30, 40, 44))
+    again = replace(image, box=Box(20, 63 - 44, 40, 63 - 30))
+    ds = turned(dcmread(manifest.data_root / image.file), mirrored=True)
+    (tmp_path / image.file).parent.mkdir(parents=True)
+    ds.save_as(tmp_path / image.file)
+    elsewhere = replace(manifest, data_root=tmp_path)
+
+    (expected,) = training_slices(manifest, [image], small, 0.0)
+    (learned,) = training_slices(elsewhere, [again], small, 0.0)
+
+    assert torch.equal(
+        Regions([learned], small)[0][0], Regions([expected], small)[0][0]
+    )
 
 
 def test_a_finding_that_nobody_graded_takes_no_part_in_the_loss(
