@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from storage.tables import ReceiptRow
+from storage import commitments, outbox
+from storage.database import open_database
+from storage.outbox import Addressee
+from storage.states import CommitmentState, ObjectKind
+from storage.tables import CommitmentRow, ReceiptRow
 from tests.end_to_end.kills import accounts, records, scenario
+from tests.end_to_end.kills.pacs import CountingPacs
 from tests.end_to_end.kills.stages import Stage
 from tests.end_to_end.kills.traffic import Acknowledged, encoded, small_study
 from tests.end_to_end.node import Node
 from tests.end_to_end.scanner import send
+from tests.storage.builders import graded, produced
+
+KINDS = (ObjectKind.PICTURE, ObjectKind.PRINTOUT, ObjectKind.STRUCTURED_REPORT)
 
 
 def test_five_kills_lose_nothing_and_grade_nothing_twice(
@@ -56,9 +65,41 @@ def test_a_study_that_was_not_graded_and_an_object_twice_are_named(node: Node) -
     assert send(node.peer, small_study("2.25.7", 4)) == [0x0000] * 4
 
     with node.database.reading.begin() as session:
-        ungraded = accounts.broken_rules(session, node.files, [], {"2.25.7": 4}, [])
+        ungraded = accounts.broken_rules(
+            session, node.files, [], {"2.25.7": 4}, CountingPacs()
+        )
 
     assert ungraded == ["2.25.7: not graded"]
+
+
+def test_a_commitment_that_is_missing_and_one_that_nobody_gave_are_named(
+    sqlite_database_url: str,
+) -> None:
+    with (
+        closing(open_database(sqlite_database_url)) as database,
+        database.sessions.begin() as session,
+    ):
+        to = Addressee("pacs", shadow=False, kinds=frozenset(KINDS))
+        objects = [produced(kind, suffix=kind.value) for kind in KINDS]
+        graded(session, objects=objects, destinations=(to,))
+        due = outbox.claim_due(session, "pacs", "worker", 60, 10)
+        first, second, _ = sorted(due, key=lambda it: it.object.sop_instance_uid)
+        for delivery in (first, second):
+            commitments.expect(session, delivery)
+        session.execute(
+            sa.update(CommitmentRow)
+            .where(CommitmentRow.delivery_id == second.id)
+            .values(state=CommitmentState.COMMITTED)
+        )
+        session.flush()
+
+        found = list(accounts.uncommitted(session, kept=()))
+
+    assert found == [
+        f"2.25.0.{KINDS[0]}: its commitment is waiting: None",
+        f"2.25.0.{KINDS[1]}: committed, and the PACS never said so",
+        f"2.25.0.{KINDS[2]}: delivered, and nobody asks whether it is kept",
+    ]
 
 
 def test_a_log_says_what_it_says_when_it_is_read_again(tmp_path: Path) -> None:

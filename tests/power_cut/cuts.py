@@ -23,6 +23,7 @@ from storage.errors import StorageError
 from storage.files import Files
 from storage.tables import ObjectRow
 from tests.end_to_end.kills import accounts, traffic
+from tests.end_to_end.kills.pacs import counting_pacs
 from tests.end_to_end.kills.processes import forking
 from tests.end_to_end.processes import CONFIG
 from tests.power_cut import recording, replay
@@ -83,7 +84,7 @@ def record(seed: int, images: int, folder: Path) -> Recorded:
     pacs_port, node_port = free_port(), free_port()
     with (
         mounted(folder) as mount,
-        traffic.counting_pacs(PACS_TITLE, pacs_port) as pacs,
+        counting_pacs(PACS_TITLE, pacs_port) as pacs,
     ):
         _prepare(folder, mount, node_port, pacs_port)
         peer = Peer("LUMBARNODE", "127.0.0.1", node_port)

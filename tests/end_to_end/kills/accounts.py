@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 import pydicom
@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from storage.files import Files
-from storage.states import DeliveryState, JobState
+from storage.states import CommitmentState, DeliveryState, JobState
 from storage.tables import (
+    CommitmentRow,
     DeliveryRow,
     JobRow,
     ObjectRow,
@@ -21,7 +22,8 @@ from storage.tables import (
     ResultRow,
     SliceGradeRow,
 )
-from tests.end_to_end.kills.traffic import Acknowledged, Stored
+from tests.end_to_end.kills.pacs import CountingPacs, Stored
+from tests.end_to_end.kills.traffic import Acknowledged
 from tests.end_to_end.scanner import encoded_dataset
 
 
@@ -30,17 +32,19 @@ def broken_rules(
     files: Files,
     acknowledged: Sequence[Acknowledged],
     images: Mapping[str, int],
-    stored: Sequence[Stored],
+    pacs: CountingPacs,
 ) -> list[str]:
     """Return a sentence for each promise that was not kept.
 
-    ``images`` gives the number of images by study, ``stored`` what the PACS took.
+    ``images`` gives the number of images by study.
     """
     return [
         *missing_instances(session, files, acknowledged),
         *_wrongly_graded(session, images),
         *_undelivered(session),
-        *_twins(session, files, stored),
+        *_twins(session, files, pacs.stored),
+        *uncommitted(session, pacs.kept),
+        *pacs.complaints,
     ]
 
 
@@ -107,6 +111,22 @@ def _undelivered(session: Session) -> Iterator[str]:
     waits = sa.select(DeliveryRow).where(DeliveryRow.state != DeliveryState.DELIVERED)
     for row in session.scalars(waits):
         yield f"delivery {row.id} is {row.state}: {row.last_error}"
+
+
+def uncommitted(session: Session, kept: Collection[str]) -> Iterator[str]:
+    """Yield what the PACS is not known to keep, or is believed to and never said so."""
+    of = {row.delivery_id: row for row in session.scalars(sa.select(CommitmentRow))}
+    delivered = sa.select(DeliveryRow.id, ObjectRow.sop_instance_uid).join(
+        ObjectRow, DeliveryRow.object_id == ObjectRow.id
+    )
+    for delivery, uid in session.execute(delivered.order_by(DeliveryRow.id)):
+        row = of.get(delivery)
+        if row is None:
+            yield f"{uid}: delivered, and nobody asks whether it is kept"
+        elif row.state != CommitmentState.COMMITTED:
+            yield f"{uid}: its commitment is {row.state}: {row.last_error}"
+        elif uid not in kept:
+            yield f"{uid}: committed, and the PACS never said so"
 
 
 def _twins(session: Session, files: Files, stored: Sequence[Stored]) -> Iterator[str]:

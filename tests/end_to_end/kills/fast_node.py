@@ -1,9 +1,10 @@
 """The node's command line with a stand-in for the network, started by forking.
 
 ``python -m tests.end_to_end.kills.fast_node`` imports the program once and then forks
-a process for each line of JSON that it reads, so that a thousand restarts are cheap.
-With a verb it runs that one itself. Each of them runs `dicom_node.__main__.main`: the
-verbs, the configuration and every object are the node's own, except the grader.
+a process for each line of JSON that it reads, so that a thousand restarts are cheap;
+their children are forked too (`nursery`). With a verb it runs that one itself. Each of
+them runs `dicom_node.__main__.main`: the verbs, the configuration and every object are
+the node's own, except the grader, and a shorter wait for a PACS's answer.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,20 +27,24 @@ from pydicom import Dataset
 
 import dicom_node.completeness
 import dicom_node.indexer
+import dicom_node.making
 import dicom_node.receiver
 import dicom_node.service
 import dicom_node.worker
 from dicom_node import __main__ as program
+from dicom_node import committing, grading_process, reading
 from dicom_node.verbs import working
 from grading.boxes import Box
 from grading.grades import SliceKey, StudyGrades
 from tests.dicom_factories import MODEL
+from tests.end_to_end.kills.nursery import fork_children
 from tests.end_to_end.kills.stages import Page, watch
 from tests.fakes import SameEverywhere
 
 LOADED = (
     dicom_node.completeness,
     dicom_node.indexer,
+    dicom_node.making,
     dicom_node.receiver,
     dicom_node.service,
     dicom_node.worker,
@@ -52,6 +55,7 @@ CHILD = "grading-process"
 PAGE = "NODE_STAGES_PAGE"
 """The environment variable that says where the page of stages is."""
 LONGEST_GRADING_SECONDS = 0.05
+ANSWER_HERE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,27 @@ def run(words: Sequence[str]) -> int:
     """Run one verb of the node in this process; return the exit status."""
     # The verb has imported it by its name.
     mock.patch.object(working, "grader_of", return_value=FastGrader()).start()
-    _grade_in_a_fast_child()
+    _default(grading_process.GradingProcess, ("-m", FAST_NODE, CHILD))
+    _default(committing.Committer, None, ANSWER_HERE_SECONDS)
+    if words[0] == "work":
+        fork_children(_become_child)
     if page := os.environ.get(PAGE):
         watch(Page(Path(page)), child=words[0] == CHILD)
     return program.main(words)
 
 
-def _grade_in_a_fast_child() -> None:
-    """Where the worker has its studies graded by a child, let that be fast as well."""
-    if find_spec("dicom_node.grading_process"):
-        process = import_module("dicom_node.grading_process").GradingProcess
-        process.__init__.__defaults__ = (("-m", FAST_NODE, CHILD),)
+def _default(kind: type[Any], *values: object) -> None:
+    """Let a dataclass's last fields have other values where none are given."""
+    assert len(kind.__init__.__defaults__) == len(values)
+    kind.__init__.__defaults__ = values
+
+
+def _become_child(command: Sequence[str]) -> None:
+    _, _, module, *words = command  # the interpreter, -m
+    if module == reading.__name__:
+        reading.main()
+    else:
+        run(words)
 
 
 def main() -> None:

@@ -22,12 +22,13 @@ from dicom_node.sender import Peer
 from storage.database import Database, open_database
 from storage.files import Files
 from storage.overview import Overview, overview
-from storage.states import DeliveryState, JobState
-from storage.tables import DeliveryRow, JobRow
+from storage.states import CommitmentState, DeliveryState, JobState
+from storage.tables import CommitmentRow, DeliveryRow, JobRow
 from tests.end_to_end.kills import accounts
+from tests.end_to_end.kills.pacs import CountingPacs, counting_pacs
 from tests.end_to_end.kills.processes import Process, Starter, forking
 from tests.end_to_end.kills.stages import OF_RECEIVER, OF_WORKER, Stage, names
-from tests.end_to_end.kills.traffic import MOST_UNFINISHED, Traffic, counting_pacs
+from tests.end_to_end.kills.traffic import MOST_UNFINISHED, Traffic
 from tests.end_to_end.processes import CONFIG
 
 LONGEST_PAUSE_SECONDS = 1.0
@@ -72,6 +73,7 @@ class _Node:
 
     starter: Starter
     database: Database
+    pacs: CountingPacs
     running: dict[str, Process] = field(default_factory=dict)
     ended_alone: list[str] = field(default_factory=list)
 
@@ -92,7 +94,8 @@ class _Node:
         process.kill()
         found = process.page.stages
         if verb == "work":
-            self._let_deliveries_lapse()
+            self._let_leases_lapse()
+        self.let_the_forgotten_lapse()
         self.running[verb] = self.starter.start(verb)
         return Kill(verb, aimed, found)
 
@@ -112,16 +115,34 @@ class _Node:
         for process in self.running.values():
             process.kill()
 
-    def _let_deliveries_lapse(self) -> None:
-        """Let the lease of what a dead worker was sending be over.
+    def _let_leases_lapse(self) -> None:
+        """Let the leases of what a dead worker was sending and asking be over.
 
-        It lasts for half an hour, and no other worker is alive.
+        They last for half an hour and for minutes, and no other worker is alive.
         """
+        sending = DeliveryRow.state == DeliveryState.SENDING
+        asking = CommitmentRow.state == CommitmentState.ASKING
         with self.database.engine.begin() as connection:
             connection.execute(
                 sa.update(DeliveryRow)
-                .where(DeliveryRow.state == DeliveryState.SENDING)
+                .where(sending)
                 .values(lease_until=DeliveryRow.created_at)
+            )
+            connection.execute(
+                sa.update(CommitmentRow)
+                .where(asking)
+                .values(lease_until=CommitmentRow.waiting_since)
+            )
+
+    def let_the_forgotten_lapse(self) -> None:
+        """Let the time be over in which the PACS could have answered, and will not."""
+        forgotten = CommitmentRow.transaction_uid.in_(list(self.pacs.forgotten))
+        asked = CommitmentRow.state == CommitmentState.ASKED
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                sa.update(CommitmentRow)
+                .where(forgotten, asked)
+                .values(not_before=CommitmentRow.waiting_since)
             )
 
 
@@ -139,9 +160,9 @@ def run(
     _write_config(folder, url, node_port, pacs_port)
     peer = Peer("LUMBARNODE", "127.0.0.1", node_port)
     with (
-        counting_pacs(PACS_TITLE, pacs_port) as pacs,
+        counting_pacs(PACS_TITLE, pacs_port, peer) as pacs,
         closing(open_database(url)) as database,
-        _running(folder, database) as node,
+        _running(folder, database, pacs) as node,
     ):
         traffic = Traffic(peer, pacs, seed, most_unfinished)
         traffic.start()
@@ -157,7 +178,7 @@ def run(
         with database.reading.begin() as session:
             files = Files(folder / "data")
             outcome.broken += accounts.broken_rules(
-                session, files, traffic.acknowledged, traffic.begun, pacs.stored
+                session, files, traffic.acknowledged, traffic.begun, pacs
             )
         outcome.acknowledged = len(traffic.acknowledged)
         outcome.studies = len(traffic.begun)
@@ -165,9 +186,9 @@ def run(
 
 
 @contextmanager
-def _running(folder: Path, database: Database) -> Iterator[_Node]:
+def _running(folder: Path, database: Database, pacs: CountingPacs) -> Iterator[_Node]:
     with forking(folder) as starter:
-        node = _Node(starter, database)
+        node = _Node(starter, database, pacs)
         node.start()
         try:
             yield node
@@ -180,7 +201,7 @@ def _write_config(folder: Path, url: str, node_port: int, pacs_port: int) -> Non
     (folder / "data").mkdir(parents=True)
     destinations = (
         f'[[destinations]]\nname = "pacs"\nae_title = "{PACS_TITLE}"\n'
-        f'host = "127.0.0.1"\nport = {pacs_port}\n'
+        f'host = "127.0.0.1"\nport = {pacs_port}\ncommitment = true\n'
     )
     (folder / "config.toml").write_text(
         CONFIG.format(
@@ -208,6 +229,7 @@ def _settle(node: _Node) -> tuple[int, Overview | None]:
     given_up: set[tuple[str, int]] = set()
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
     while True:
+        node.let_the_forgotten_lapse()
         with node.database.reading.begin() as session:
             seen = overview(session)
         lost = _given_up(node.database) - given_up
@@ -235,6 +257,7 @@ def _is_settled(seen: Overview) -> bool:
     left = [seen.receipts.received, seen.studies.waiting, seen.studies.held]
     left += [seen.jobs.waiting, seen.jobs.running]
     left += [to.waiting + to.sending for to in seen.deliveries]
+    left += [to.waiting + to.asking + to.asked for to in seen.commitments]
     return not any(left)
 
 

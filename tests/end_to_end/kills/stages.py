@@ -32,19 +32,21 @@ class Stage(IntFlag):
 
 
 NAMES = {stage: str(stage.name).lower() for stage in Stage}
-OF_RECEIVER = (Stage.RECEIVING,)
+OF_RECEIVER = (Stage.RECEIVING, Stage.COMMITTING)
 OF_WORKER = (
     Stage.INDEXING,
     Stage.SETTLING,
     Stage.GRADING,
     Stage.SAVING,
     Stage.SENDING,
+    Stage.COMMITTING,
 )
-"""What kills are aimed at. COMMITTING joins when a scenario's PACS commits."""
+"""What kills are aimed at."""
 
 _PLACES: tuple[tuple[str, frozenset[str], Stage], ...] = (
     # It sends as well, so it comes before what sends.
     ("dicom_node/committing.py", frozenset({"_ask"}), Stage.COMMITTING),
+    ("dicom_node/commitment.py", frozenset({"on_event_report"}), Stage.COMMITTING),
     ("kills/fast_node.py", frozenset({"grade"}), Stage.GRADING),
     ("dicom_node/receiver.py", frozenset({"on_store"}), Stage.RECEIVING),
     # Not every tick: most find nothing to do.

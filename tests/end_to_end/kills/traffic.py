@@ -1,32 +1,28 @@
-"""What surrounds the node: senders that never give up, and a PACS that counts."""
+"""Senders that never give up."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import BytesIO
 
-import pydicom
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.sender import Peer
 from tests.dicom_factories import mr_series
+from tests.end_to_end.kills.pacs import CountingPacs
 
 SENDERS = 4
 MOST_UNFINISHED = 10
 """Studies begun and not yet reported: more would only make the end take longer."""
 SENT_TWICE = 0.1
 """How many of the acknowledged images come a second time, as from a nervous PACS."""
-LONGEST_ANSWER_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +48,6 @@ def encoded(ds: Dataset) -> bytes:
     content = encode(ds, is_implicit_vr=False, is_little_endian=True)
     assert content is not None
     return content
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One C-STORE that the PACS took."""
-
-    study_instance_uid: str
-    sop_instance_uid: str
-    content: bytes
-
-
-@dataclass(slots=True)
-class CountingPacs:
-    """Takes everything, after a moment in which its sender can be killed."""
-
-    stored: list[Stored] = field(default_factory=list)
-
-    def on_store(self, event: evt.Event) -> int:
-        content = event.encoded_dataset()
-        time.sleep(random.uniform(0, LONGEST_ANSWER_SECONDS))
-        ds = pydicom.dcmread(BytesIO(content), stop_before_pixels=True)
-        kept = Stored(str(ds.StudyInstanceUID), str(ds.SOPInstanceUID), content)
-        self.stored.append(kept)
-        return 0x0000
-
-    def studies(self) -> set[str]:
-        return {stored.study_instance_uid for stored in list(self.stored)}
-
-
-@contextmanager
-def counting_pacs(ae_title: str, port: int) -> Iterator[CountingPacs]:
-    """Run the PACS until the block ends."""
-    pacs = CountingPacs()
-    ae = AE(ae_title=ae_title)
-    ae.supported_contexts = AllStoragePresentationContexts
-    ae.add_supported_context(Verification)
-    handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, pacs.on_store)]
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-    assert server is not None
-    try:
-        yield pacs
-    finally:
-        server.shutdown()
 
 
 @dataclass(slots=True)
