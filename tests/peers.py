@@ -204,8 +204,15 @@ def sqlite_database_url(tmp_path: Path, migrated_sqlite: Path) -> str:
 @pytest.fixture
 def postgresql_database_url(migrated_postgresql_url: str) -> Iterator[str]:
     """The URL of the session's database, emptied after the test."""
-    yield migrated_postgresql_url
-    with psycopg.connect(migrated_postgresql_url.replace("+psycopg", "")) as session:
+    with emptied_afterwards(migrated_postgresql_url) as url:
+        yield url
+
+
+@contextmanager
+def emptied_afterwards(url: str) -> Iterator[str]:
+    """Lend the session's PostgreSQL to a test, or to what several tests look at."""
+    yield url
+    with psycopg.connect(url.replace("+psycopg", "")) as session:
         # Whoever the test left behind may hold locks, or write into the next test.
         session.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "

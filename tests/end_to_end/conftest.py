@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from dicom_node import demo_pacs
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import Orthanc, free_port
-from dicom_node.indexer import Reader
 from tests.end_to_end.node import Node, running_node
 from tests.fakes import SameEverywhere
 from tests.peers import refuse, require_peer
@@ -28,20 +26,49 @@ def hitachi_files() -> list[Path]:
 
 
 @pytest.fixture
-def pacs_port() -> int:
+def pacs_port(request: pytest.FixtureRequest) -> int:
+    """A port that nobody listens on, or that of the Orthanc that the test has."""
+    if "orthanc" in request.fixturenames:
+        port: int = request.getfixturevalue("orthanc_port")
+        return port
     return free_port()
 
 
-@pytest.fixture
-def orthanc(tmp_path: Path, pacs_port: int) -> Iterator[Orthanc]:
+@pytest.fixture(scope="session")
+def orthanc_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def running_orthanc(
+    tmp_path_factory: pytest.TempPathFactory, orthanc_port: int
+) -> Iterator[Orthanc]:
+    """An Orthanc for all tests: it takes seconds to start and to stop."""
     require_peer("orthanc", "Orthanc")
-    with demo_pacs.orthanc(tmp_path / "orthanc", PACS_TITLE, pacs_port) as running:
+    folder = tmp_path_factory.mktemp("orthanc")
+    with demo_pacs.orthanc(folder, PACS_TITLE, orthanc_port) as running:
         yield running
 
 
 @pytest.fixture
+def orthanc(running_orthanc: Orthanc) -> Orthanc:
+    """An Orthanc that holds nothing."""
+    empty(running_orthanc)
+    return running_orthanc
+
+
+@pytest.fixture
 def destination(pacs_port: int) -> Destination:
-    return Destination("pacs", PACS_TITLE, "127.0.0.1", pacs_port)
+    return pacs_at(pacs_port)
+
+
+def pacs_at(port: int) -> Destination:
+    return Destination("pacs", PACS_TITLE, "127.0.0.1", port)
+
+
+def empty(orthanc: Orthanc) -> None:
+    for patient in orthanc.get("/patients"):
+        orthanc._request("DELETE", f"/patients/{patient}")
 
 
 @pytest.fixture
@@ -53,27 +80,13 @@ def node(database_url: str, tmp_path: Path, destination: Destination) -> Iterato
         yield running
 
 
-@pytest.fixture(scope="session")
-def shared_reader() -> Iterator[Reader]:
-    """A reading child for all tests that do nothing to it."""
-    with closing(Reader(timeout_seconds=60)) as reader:
-        yield reader
-
-
 @pytest.fixture
 def here(
-    sqlite_database_url: str,
-    tmp_path: Path,
-    destination: Destination,
-    shared_reader: Reader,
+    sqlite_database_url: str, tmp_path: Path, destination: Destination
 ) -> Iterator[Node]:
     """A node on SQLite that grades without a network."""
     with running_node(
-        sqlite_database_url,
-        tmp_path / "node",
-        SameEverywhere(),
-        (destination,),
-        reader=shared_reader,
+        sqlite_database_url, tmp_path / "node", SameEverywhere(), (destination,)
     ) as running:
         yield running
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from dicom_node import receiver
@@ -66,6 +68,14 @@ class Node:
             return overview(session)
 
 
+@cache
+def _reader() -> Reader:
+    """One reading child for all nodes: starting a child takes long."""
+    reader = Reader(timeout_seconds=60)
+    atexit.register(reader.close)
+    return reader
+
+
 @contextmanager
 def running_node(
     database_url: str,
@@ -76,16 +86,12 @@ def running_node(
     limits: Limits = LIMITS,
     tls: ssl.SSLContext | None = None,
     space: SpaceGate | None = None,
-    reader: Reader | None = None,
 ) -> Iterator[Node]:
-    """Run a node on a free port; studies count as quiet at once.
-
-    A ``reader`` that several tests share is not closed: starting its child takes long.
-    """
+    """Run a node on a free port; studies count as quiet at once."""
     files = Files(folder)
     installation_id(folder)  # whether the disk is here is known by it
-    own = nullcontext(reader) if reader else closing(Reader(timeout_seconds=30))
-    with closing(open_database(database_url)) as database, own as reading:
+    reading = _reader()
+    with closing(open_database(database_url)) as database:
         store = receiver.Receiver(
             Intake(database, files), allow_list, NODE_TITLE, space
         )

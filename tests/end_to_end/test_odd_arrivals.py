@@ -13,7 +13,6 @@ from pynetdicom.association import Association
 
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import SmallPacs, small_pacs
-from dicom_node.indexer import Reader
 from dicom_node.sender import Peer
 from storage.states import AlarmKind
 from tests.dicom_factories import STUDY_UID, as_received, mr_series
@@ -98,7 +97,6 @@ def test_images_in_random_order_give_the_report_of_images_in_order(
     tmp_path: Path,
     migrated_sqlite: Path,
     destination: Destination,
-    shared_reader: Reader,
 ) -> None:
     send(here.peer, images)
     here.work()
@@ -106,11 +104,7 @@ def test_images_in_random_order_give_the_report_of_images_in_order(
     (tmp_path / "other.sqlite").write_bytes(migrated_sqlite.read_bytes())
     shuffled = random.Random(7).sample(images, len(images))
     with running_node(
-        url,
-        tmp_path / "other",
-        SameEverywhere(),
-        (destination,),
-        reader=shared_reader,
+        url, tmp_path / "other", SameEverywhere(), (destination,)
     ) as other:
         send(other.peer, shuffled)
         other.work()

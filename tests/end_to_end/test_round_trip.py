@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
+import pytest
 from pydicom import Dataset
 from pydicom.uid import (
     ComprehensiveSRStorage,
@@ -15,14 +19,18 @@ from pydicom.uid import (
 )
 
 from dicom_node.config import Destination
-from dicom_node.demo_pacs import Orthanc, returned
+from dicom_node.demo_pacs import Orthanc, returned, study_uid
 from dicom_node.demo_pacs import orthanc as orthanc_running
 from storage import studies
-from tests.end_to_end.node import Node, deliver
+from tests.end_to_end.conftest import HITACHI, empty, pacs_at
+from tests.end_to_end.node import Node, deliver, running_node
 from tests.end_to_end.scanner import read, send
-from tests.peers import require_peer
+from tests.fakes import SameEverywhere
+from tests.peers import emptied_afterwards, require_peer
 from tests.shared_data import shared_data
 
+HITACHI_FILES = sorted(HITACHI.rglob("*.dcm"))
+AXIAL_FILES = sorted(HITACHI.glob("t2_ax/*.dcm"))
 IDENTITY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID")
 
 
@@ -33,44 +41,62 @@ def classes(datasets: list[Dataset]) -> Counter[str]:
 ONE_OF_EACH = Counter({ComprehensiveSRStorage: 1, SecondaryCaptureImageStorage: 1})
 
 
+@dataclass(frozen=True)
+class Trip:
+    """What the PACS and the node have once the public-domain study was routed."""
+
+    returned: list[Dataset]
+    studies: int
+    """How many the PACS holds."""
+    reasons: dict[str, str]
+    """Why each series was graded or was not, by its description."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def trip(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    running_orthanc: Orthanc,
+    orthanc_port: int,
+) -> Trip:
+    """One trip on each database, at which several tests look."""
+    folder = tmp_path_factory.mktemp("trip")
+    empty(running_orthanc)
+    running_orthanc.fill(HITACHI_FILES)
+    with (
+        database_in(folder, request) as url,
+        running_node(url, folder, SameEverywhere(), (pacs_at(orthanc_port),)) as node,
+    ):
+        running_orthanc.route(node.peer)
+        node.work()
+        with node.database.reading.begin() as session:
+            verdicts = studies.verdicts(session, study_uid(HITACHI_FILES[0]))
+    return Trip(
+        returned(running_orthanc),
+        len(running_orthanc.get("/studies")),
+        {verdict.description: verdict.reason for verdict in verdicts},
+    )
+
+
+def database_in(
+    folder: Path, request: pytest.FixtureRequest
+) -> AbstractContextManager[str]:
+    if request.param == "sqlite":
+        copy = folder / "node.sqlite"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), copy)
+        return nullcontext(f"sqlite:///{copy}")
+    return emptied_afterwards(request.getfixturevalue("migrated_postgresql_url"))
+
+
 def test_a_study_routed_by_the_pacs_comes_back_as_one_report_and_one_picture(
-    orthanc: Orthanc, node: Node, hitachi_files: list[Path]
+    trip: Trip,
 ) -> None:
-    orthanc.fill(hitachi_files)
-
-    orthanc.route(node.peer)
-    node.work()
-
-    assert classes(returned(orthanc)) == ONE_OF_EACH
-    assert len(orthanc.get("/studies")) == 1
+    assert classes(trip.returned) == ONE_OF_EACH
+    assert trip.studies == 1
 
 
-def test_all_67_images_of_the_study_come_back_as_one_report(
-    orthanc: Orthanc, node: Node
-) -> None:
-    files = sorted(shared_data("lumbar-hitachi-openmr-0p3t").rglob("*.dcm"))
-    orthanc.fill(files)
-
-    orthanc.route(node.peer)
-    node.work()
-
-    assert len(files) == 67
-    assert classes(returned(orthanc)) == ONE_OF_EACH
-    assert node.overview().receipts.indexed == 67
-
-
-def test_series_that_are_not_graded_are_refused_with_their_reasons(
-    orthanc: Orthanc, node: Node, hitachi_files: list[Path]
-) -> None:
-    orthanc.fill(hitachi_files)
-
-    orthanc.route(node.peer)
-    node.work()
-
-    study = str(pydicom.dcmread(hitachi_files[0]).StudyInstanceUID)
-    with node.database.reading.begin() as session:
-        reasons = {v.description: v.reason for v in studies.verdicts(session, study)}
-    assert reasons == {
+def test_series_that_are_not_graded_are_refused_with_their_reasons(trip: Trip) -> None:
+    assert trip.reasons == {
         "T2 AX": "axial T2-weighted: TE 95 ms, TR 4455 ms",
         "T1 AX": "not T2-weighted (T1): TE 21 ms, TR 567 ms",
         "T2 SAG": "sagittal T2-weighted, for the levels only: TE 110 ms, TR 3203 ms",
@@ -80,15 +106,12 @@ def test_series_that_are_not_graded_are_refused_with_their_reasons(
 
 
 def test_the_report_carries_the_identity_of_its_study_byte_for_byte(
-    orthanc: Orthanc, node: Node, hitachi_files: list[Path]
+    trip: Trip,
 ) -> None:
-    source = pydicom.dcmread(hitachi_files[0])
-    orthanc.fill(hitachi_files)
+    source = pydicom.dcmread(HITACHI_FILES[0])
 
-    orthanc.route(node.peer)
-    node.work()
-
-    for made in returned(orthanc):
+    assert trip.returned
+    for made in trip.returned:
         for keyword in ("SpecificCharacterSet", "StudyInstanceUID", *IDENTITY):
             assert made.get(keyword) == source.get(keyword), keyword
         assert made["PatientName"].value.original_string == (
@@ -96,10 +119,23 @@ def test_the_report_carries_the_identity_of_its_study_byte_for_byte(
         )
 
 
-def test_a_pacs_that_routes_everything_back_starts_no_loop(
-    orthanc: Orthanc, node: Node, hitachi_files: list[Path]
+def test_what_comes_back_passes_the_validators_beside_its_source(
+    trip: Trip, tmp_path: Path
 ) -> None:
-    orthanc.fill(hitachi_files)
+    dciodvfy, dcentvfy = require_peer("dicom3tools", "dciodvfy", "dcentvfy")
+
+    made = write_all(trip.returned, tmp_path)
+
+    assert made
+    for path in made:
+        assert errors([dciodvfy, "-new", path]) == []
+    assert errors([dcentvfy, *AXIAL_FILES, *made]) == []
+
+
+def test_a_pacs_that_routes_everything_back_starts_no_loop(
+    orthanc: Orthanc, node: Node
+) -> None:
+    orthanc.fill(AXIAL_FILES)
     orthanc.route(node.peer)
     node.work()
 
@@ -114,10 +150,10 @@ def test_a_pacs_that_routes_everything_back_starts_no_loop(
 
 
 def test_a_pacs_that_was_off_gets_the_report_once_when_it_is_back(
-    node: Node, destination: Destination, hitachi_files: list[Path], tmp_path: Path
+    node: Node, destination: Destination, tmp_path: Path
 ) -> None:
     require_peer("orthanc", "Orthanc")
-    send(node.peer, read(hitachi_files))
+    send(node.peer, read(AXIAL_FILES))
     node.work()
     off = node.overview()
 
@@ -131,20 +167,18 @@ def test_a_pacs_that_was_off_gets_the_report_once_when_it_is_back(
     assert node.overview().jobs.done == 1
 
 
-def test_what_comes_back_passes_the_validators_beside_its_source(
-    orthanc: Orthanc, node: Node, hitachi_files: list[Path], tmp_path: Path
+def test_all_67_images_of_the_study_come_back_as_one_report(
+    orthanc: Orthanc, here: Node
 ) -> None:
-    dciodvfy, dcentvfy = require_peer("dicom3tools", "dciodvfy", "dcentvfy")
-    orthanc.fill(hitachi_files)
-    orthanc.route(node.peer)
-    node.work()
+    files = sorted(shared_data("lumbar-hitachi-openmr-0p3t").rglob("*.dcm"))
+    orthanc.fill(files)
 
-    made = write_all(returned(orthanc), tmp_path)
-    axial = [path for path in hitachi_files if path.parent.name == "t2_ax"]
+    orthanc.route(here.peer)
+    here.work()
 
-    for path in made:
-        assert errors([dciodvfy, "-new", path]) == []
-    assert errors([dcentvfy, *axial, *made]) == []
+    assert len(files) == 67
+    assert classes(returned(orthanc)) == ONE_OF_EACH
+    assert here.overview().receipts.indexed == 67
 
 
 RSNA_UID_ERROR = "Illegal root for UID = <1002894806"
@@ -152,15 +186,15 @@ RSNA_UID_ERROR = "Illegal root for UID = <1002894806"
 
 
 def test_a_public_study_without_half_its_header_comes_back_too(
-    orthanc: Orthanc, node: Node, tmp_path: Path
+    orthanc: Orthanc, here: Node, tmp_path: Path
 ) -> None:
     dciodvfy, dcentvfy = require_peer("dicom3tools", "dciodvfy", "dcentvfy")
     folder = shared_data("lumbar-rsna2024-study-1002894806")
     files = with_modality_and_class(sorted(folder.rglob("*.dcm")), tmp_path / "copy")
     orthanc.fill(files)
 
-    orthanc.route(node.peer)
-    node.work()
+    orthanc.route(here.peer)
+    here.work()
 
     assert classes(returned(orthanc)) == ONE_OF_EACH
     made = write_all(returned(orthanc), tmp_path)
