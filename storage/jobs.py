@@ -319,12 +319,13 @@ def _unless_at_work(session: Session, lease: Lease, now: datetime) -> Lease | No
     not committed; of the two, the one that has the study's row second does.
     """
     lock_study(session, lease.study_instance_uid)
-    at_work = sa.select(sa.func.count()).where(
+    another = sa.select(JobRow.id).where(
         JobRow.study_instance_uid == lease.study_instance_uid,
+        JobRow.id != lease.id,
         JobRow.state == JobState.RUNNING,
         JobRow.lease_until > now,
     )
-    if session.scalar(at_work) == 1:  # this one
+    if session.scalar(another.limit(1)) is None:
         return lease
     give_back(session, lease)
     return None
