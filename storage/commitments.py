@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +20,7 @@ from storage import alarms
 from storage.backoff import delay_seconds
 from storage.database import database_now
 from storage.outbox import Delivery
+from storage.leases import FREE, Claim, move
 from storage.states import AlarmKind, DeliveryState
 from storage.states import CommitmentState as CommitmentState
 from storage.tables import (
@@ -39,8 +39,6 @@ LAST_ANSWER_SECONDS = 21_600.0
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 900.0
 """As for deliveries: a destination that cannot be reached is tried for ever."""
-
-_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,18 +284,9 @@ def _move(session: Session, question: Question, item: Item, **values: object) ->
 
     The usual reason is a good one: the answer was there before we could write.
     """
-    moved = session.scalars(
-        sa.update(CommitmentRow)
-        .where(
-            CommitmentRow.id == item.commitment_id,
-            CommitmentRow.state == CommitmentState.ASKING,
-            CommitmentRow.claimed_by == question.claimed_by,
-            CommitmentRow.claim_number == item.claim_number,
-        )
-        .values(**values, **_FREE, changed_at=database_now(session))
-        .returning(CommitmentRow.id)
-    )
-    return len(moved.all()) == 1
+    claim = Claim(item.commitment_id, question.claimed_by, item.claim_number)
+    values |= {**FREE, "changed_at": database_now(session)}
+    return move(session, CommitmentRow, claim, CommitmentState.ASKING, **values)
 
 
 def raise_failed(session: Session, destination: str, study: str, error: str) -> None:

@@ -1,7 +1,8 @@
 """What waits for each destination: the objects we made, and how their sending goes.
 
 ``waiting -> sending -> delivered | dead``, and back to waiting for as long as it
-takes; ``shadow`` is made and kept, never sent. Claims are leases, as in ``jobs``.
+takes; ``shadow`` is made and kept, never sent; ``withdrawn`` has ended unsent. Claims
+are leases, as in ``jobs``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from storage import alarms
 from storage.backoff import delay_seconds
 from storage.database import database_now
 from storage.errors import LeaseLost
+from storage.leases import FREE, Claim, move
 from storage.objects import ProducedObject as ProducedObject
 from storage.objects import add_objects as add_objects
 from storage.objects import latest_result, produced_object
@@ -31,8 +32,6 @@ from storage.tables import DeliveryRow, ObjectRow, ResultRow, StudyRow
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 900.0
 """A PACS that was down for a night is noticed within a quarter of an hour."""
-
-_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,18 +313,9 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
 
 def _move(session: Session, delivery: Delivery, **values: object) -> None:
     """Change a delivery that is still under this lease; the one door for answers."""
-    moved = session.scalars(
-        sa.update(DeliveryRow)
-        .where(
-            DeliveryRow.id == delivery.id,
-            DeliveryRow.state == DeliveryState.SENDING,
-            DeliveryRow.claimed_by == delivery.claimed_by,
-            DeliveryRow.claim_number == delivery.claim_number,
-        )
-        .values(**values, **_FREE, changed_at=database_now(session))
-        .returning(DeliveryRow.id)
-    )
-    if len(moved.all()) != 1:
+    claim = Claim(delivery.id, delivery.claimed_by, delivery.claim_number)
+    values |= {**FREE, "changed_at": database_now(session)}
+    if not move(session, DeliveryRow, claim, DeliveryState.SENDING, **values):
         raise LeaseLost(
             f"delivery {delivery.id} to {delivery.destination} is no longer "
             f"{delivery.claimed_by}'s: its lease ran out and it was claimed again"
