@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from storage import alarms
+from storage import alarms, withdrawal
 from storage.backoff import delay_seconds
 from storage.database import database_now
 from storage.errors import LeaseLost
@@ -104,7 +104,8 @@ def claim_due(
     """Return at most ``limit`` deliveries to send to one destination, oldest first.
 
     One whose lease ran out is taken like one that waits: sending an object twice
-    under one UID is harmless, not sending it is not. Studies that are held wait.
+    under one UID is harmless, not sending it is not. Studies that are held wait, and
+    so does a later revision for the earlier one: what came last is what is read.
     """
     now = database_now(session)
     held = sa.select(StudyRow.study_instance_uid).where(
@@ -118,6 +119,7 @@ def claim_due(
             DeliveryRow.destination == destination,
             _free(now),
             ResultRow.study_instance_uid.not_in(held),
+            ~_earlier_waits(),
         )
         .order_by(DeliveryRow.created_at, DeliveryRow.id)
         .limit(limit)
@@ -160,6 +162,7 @@ def delivered(session: Session, delivery: Delivery, status: int) -> None:
     """
     state = DeliveryState.DELIVERED
     _move(session, delivery, state=state, last_error=None, last_status=status)
+    withdrawal.withdraw_refused(session, delivery.id)
 
 
 def postpone(
@@ -240,14 +243,17 @@ def dead(session: Session, delivery: Delivery, error: str, status: int | None) -
 
 
 def resend(
-    session: Session, study_instance_uid: str, destinations: Sequence[Addressee] = ()
+    session: Session,
+    study_instance_uid: str,
+    destinations: Sequence[Addressee] | None = None,
 ) -> int:
     """Send the output of a study's latest revision again; return how many objects.
 
     What a destination took is sent to it again in the same SOP class; what it
     refused in every SOP class starts with its first one, which ``destinations``
-    tells of those that are still configured. What is being sent this moment goes on,
-    and shadows stay shadows.
+    tells. They are the configured ones; nothing is sent to others. What is being sent
+    this moment goes on, and shadows stay shadows. What earlier revisions never sent is
+    withdrawn.
 
     Raises
     ------
@@ -256,17 +262,20 @@ def resend(
     """
     require_study(session, study_instance_uid)
     now = database_now(session)
-    rows = session.scalars(
-        sa.select(DeliveryRow)
-        .where(
-            DeliveryRow.result_id == latest_result(study_instance_uid, None),
-            DeliveryRow.state.not_in([DeliveryState.SHADOW, DeliveryState.SENDING]),
-        )
-        .with_for_update()
-    ).all()
-    configured = {destination.name: destination for destination in destinations}
+    latest = session.scalar(sa.select(latest_result(study_instance_uid, None)))
+    if latest is None:
+        return 0
+    withdrawal.withdraw_earlier(session, latest)
+    configured = {it.name: it for it in destinations or ()}
+    not_sent = [DeliveryState.SHADOW, DeliveryState.SENDING]
+    query = sa.select(DeliveryRow).where(
+        DeliveryRow.result_id == latest, DeliveryRow.state.not_in(not_sent)
+    )
+    if destinations is not None:
+        query = query.where(DeliveryRow.destination.in_(configured))
+    rows = session.scalars(query.with_for_update()).all()
     for row in rows:
-        if row.state is DeliveryState.DEAD:
+        if row.state in (DeliveryState.DEAD, DeliveryState.WITHDRAWN):
             row.object_id = _first(session, row, configured.get(row.destination))
         _send_anew(row, now)
     for kind in (AlarmKind.DELIVERY_DEAD, AlarmKind.COMMITMENT_FAILED):
@@ -309,6 +318,19 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     # ever delivered to the destination.
     open_states = (DeliveryState.WAITING, DeliveryState.SENDING)
     return sa.and_(DeliveryRow.state.in_(open_states), sa.or_(due, expired))
+
+
+def _earlier_waits() -> sa.ColumnElement[bool]:
+    """Of the same study and kind, for the same destination."""
+    earlier, of = aliased(DeliveryRow), aliased(ResultRow)
+    return sa.exists().where(
+        of.study_instance_uid == ResultRow.study_instance_uid,
+        of.revision < ResultRow.revision,
+        earlier.result_id == of.id,
+        earlier.kind == DeliveryRow.kind,
+        earlier.destination == DeliveryRow.destination,
+        earlier.state.in_(withdrawal.UNSENT),
+    )
 
 
 def _move(session: Session, delivery: Delivery, **values: object) -> None:
