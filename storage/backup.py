@@ -244,7 +244,7 @@ def _removed_meanwhile(url: str, keys: Sequence[str]) -> dict[str, datetime]:
     if not keys:
         return {}
     names = {key.partition("/")[2]: key for key in keys}
-    removed = {}
+    removed: dict[str, datetime] = {}
     with closing(open_database(url)) as live, live.reading.begin() as session:
         # Some at a time: a driver takes so many parameters and no more.
         of_all = list(names)
