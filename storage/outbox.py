@@ -278,8 +278,9 @@ def resend(
         if row.state in (DeliveryState.DEAD, DeliveryState.WITHDRAWN):
             row.object_id = _first(session, row, configured.get(row.destination))
         _send_anew(row, now)
-    for kind in (AlarmKind.DELIVERY_DEAD, AlarmKind.COMMITMENT_FAILED):
-        alarms.resolve(session, kind, study_instance_uid)
+    session.flush()
+    withdrawal.close_alarm(session, study_instance_uid)
+    alarms.resolve(session, AlarmKind.COMMITMENT_FAILED, study_instance_uid)
     return len(rows)
 
 

@@ -87,7 +87,9 @@ def _withdraw(session: Session, which: sa.ColumnElement[bool], reason: str) -> i
     if withdrawn:
         session.expire_all()
         _ask_no_longer(session)
-        _close_alarms(session, {result_id for _, result_id in withdrawn})
+        results = {session.get_one(ResultRow, it.result_id) for it in withdrawn}
+        for study in {result.study_instance_uid for result in results}:
+            close_alarm(session, study)
     return len(withdrawn)
 
 
@@ -110,18 +112,16 @@ def _ask_no_longer(session: Session) -> None:
     )
 
 
-def _close_alarms(session: Session, result_ids: set[int]) -> None:
-    """Close the alarms about studies of which no destination refuses anything now."""
-    studies = {session.get_one(ResultRow, it).study_instance_uid for it in result_ids}
-    for study in studies:
-        refused = session.scalar(
-            sa.select(DeliveryRow.id)
-            .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
-            .where(
-                ResultRow.study_instance_uid == study,
-                DeliveryRow.state == DeliveryState.DEAD,
-            )
-            .limit(1)
+def close_alarm(session: Session, study_instance_uid: str) -> None:
+    """Close a study's alarm once no destination refuses anything of it any more."""
+    refused = session.scalar(
+        sa.select(DeliveryRow.id)
+        .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
+        .where(
+            ResultRow.study_instance_uid == study_instance_uid,
+            DeliveryRow.state == DeliveryState.DEAD,
         )
-        if refused is None:
-            alarms.resolve(session, AlarmKind.DELIVERY_DEAD, study)
+        .limit(1)
+    )
+    if refused is None:
+        alarms.resolve(session, AlarmKind.DELIVERY_DEAD, study_instance_uid)

@@ -434,9 +434,15 @@ def test_resend_sends_nothing_to_a_destination_that_is_no_longer_configured(
     old = Addressee("old pacs", shadow=False)
     with database.sessions.begin() as session:
         graded(session, destinations=(PACS, old))
+        outbox.dead(session, claim(session, "old pacs")[0], "refused", 0xC000)
 
         assert outbox.resend(session, STUDY, [PACS]) == 1
         assert outbox.resend(session, STUDY, []) == 0
+
+        # Somebody has to put the destination back, or withdraw what it refused.
+        assert len(open_alarms(session)) == 1
+        withdraw_destination(session, "old pacs")
+        assert open_alarms(session) == []
 
 
 def test_what_waits_for_nobody_can_be_withdrawn(database: Database) -> None:
