@@ -32,6 +32,9 @@ from storage.tables import DeliveryRow, ObjectRow, ResultRow, StudyRow
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 900.0
 """A PACS that was down for a night is noticed within a quarter of an hour."""
+LATER_WAITS_ATTEMPTS = 20
+"""Some three hours. What then still fails by itself, its file say, must not keep the
+later revision for ever; once that is there, the earlier one is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def claim_due(
 
     One whose lease ran out is taken like one that waits: sending an object twice
     under one UID is harmless, not sending it is not. Studies that are held wait, and
-    so does a later revision for the earlier one: what came last is what is read.
+    so does a later revision for the earlier one, for hours: what came last is read.
     """
     now = database_now(session)
     held = sa.select(StudyRow.study_instance_uid).where(
@@ -162,7 +165,7 @@ def delivered(session: Session, delivery: Delivery, status: int) -> None:
     """
     state = DeliveryState.DELIVERED
     _move(session, delivery, state=state, last_error=None, last_status=status)
-    withdrawal.withdraw_refused(session, delivery.id)
+    withdrawal.withdraw_replaced(session, delivery.id)
 
 
 def postpone(
@@ -323,6 +326,7 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
 
 def _earlier_waits() -> sa.ColumnElement[bool]:
     """Of the same study and kind, for the same destination."""
+    sending = DeliveryState.SENDING
     earlier, of = aliased(DeliveryRow), aliased(ResultRow)
     return sa.exists().where(
         of.study_instance_uid == ResultRow.study_instance_uid,
@@ -331,6 +335,7 @@ def _earlier_waits() -> sa.ColumnElement[bool]:
         earlier.kind == DeliveryRow.kind,
         earlier.destination == DeliveryRow.destination,
         earlier.state.in_(withdrawal.UNSENT),
+        (earlier.state == sending) | (earlier.attempts < LATER_WAITS_ATTEMPTS),
     )
 
 

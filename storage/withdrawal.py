@@ -25,19 +25,19 @@ OPEN_COMMITMENTS = (
 )
 
 
-def withdraw_refused(session: Session, delivery_id: int) -> int:
-    """Withdraw what a destination refused of earlier revisions; return how many.
+def withdraw_replaced(session: Session, delivery_id: int) -> int:
+    """Withdraw what a destination never took of earlier revisions; return how many.
 
     Of the same kind: it has now taken the one of a later revision.
     """
     row = session.get_one(DeliveryRow, delivery_id)
-    refused = sa.and_(
+    replaced = sa.and_(
         DeliveryRow.destination == row.destination,
         DeliveryRow.kind == row.kind,
-        DeliveryRow.state == DeliveryState.DEAD,
+        DeliveryRow.state.in_([DeliveryState.WAITING, DeliveryState.DEAD]),
         DeliveryRow.result_id.in_(_earlier_results(row.result_id)),
     )
-    return _withdraw(session, refused, REPLACED)
+    return _withdraw(session, replaced, REPLACED)
 
 
 def withdraw_earlier(session: Session, result_id: int) -> int:

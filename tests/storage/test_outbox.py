@@ -365,6 +365,25 @@ def test_a_later_revision_waits_until_the_earlier_one_is_there(
     assert (first.revision, second.revision) == (1, 2)
 
 
+def test_what_fails_for_hours_does_not_keep_the_later_revision_and_ends_with_it(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        graded(session, revision=2)
+        for _ in range(outbox.LATER_WAITS_ATTEMPTS):
+            outbox.postpone(session, claim_one(session), "cannot be read", None)
+            pass_time(session, outbox.LAST_RETRY_SECONDS)
+        first, second = claim(session)
+        outbox.postpone(session, first, "cannot be read", None)
+
+        outbox.delivered(session, second, 0)
+
+        assert (first.revision, second.revision) == (1, 2)
+        assert counts(session).withdrawn == 1
+        assert overview(session).errors == ()
+
+
 def test_another_destination_kind_or_study_is_not_waited_for(
     database: Database,
 ) -> None:
