@@ -10,9 +10,10 @@ from storage import outbox
 from storage.alarms import AlarmKind, open_alarms
 from storage.database import Database, open_database
 from storage.errors import LeaseLost, StudyUnknown
-from storage.instances import hold, release
+from storage.instances import hold
 from storage.outbox import Addressee, Delivery, ObjectKind
 from storage.overview import Deliveries, overview
+from storage.patients import release
 from storage.withdrawal import withdraw_destination
 from tests.storage.builders import PACS, STUDY, graded, pass_time, produced, receive
 
