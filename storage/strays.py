@@ -10,7 +10,6 @@ asked only about the few files that the first one did not find.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +21,7 @@ from storage.tables import InstallationRow, ObjectRow, ReceiptRow
 
 AT_ONCE = 500
 """Keys in one question: a driver takes so many parameters and no more."""
-HOUR_FOLDER = re.compile(r"(\d{4}/\d{2}/\d{2}/\d{2})/")
+HOUR_FOLDER = "%Y/%m/%d/%H"
 """As `storage.files.Files` names the folders of what is received."""
 ABOUT = timedelta(hours=2)
 """A file's row is written soon after its folder was named."""
@@ -69,17 +68,20 @@ def _likely(root: Root, keys: list[str]) -> sa.Select[str]:
         uids = [key.rpartition("/")[2].split("-")[1:2] for key in keys]
         flat = [uid for one in uids for uid in one]
         return _exactly(root, keys).where(ObjectRow.sop_instance_uid.in_(flat))
-    hours = [it[1] for key in keys if (it := HOUR_FOLDER.match(key))]
+    hours = [hour for key in keys if (hour := _hour(key))]
     if not hours:
         return _exactly(root, keys).where(sa.false())
     return _exactly(root, keys).where(
         ReceiptRow.state.in_(list(ReceiptState)),
-        ReceiptRow.recorded_at.between(
-            _hour(min(hours)) - ABOUT, _hour(max(hours)) + ABOUT
-        ),
+        ReceiptRow.recorded_at.between(min(hours) - ABOUT, max(hours) + ABOUT),
     )
 
 
-def _hour(folder: str) -> datetime:
-    year, month, day, hour = (int(part) for part in folder.split("/"))
-    return datetime(year, month, day, hour, tzinfo=UTC)
+def _hour(key: str) -> datetime | None:
+    """Return the hour of a key's folder; None where somebody else has named it."""
+    try:
+        return datetime.strptime(key.rpartition("/")[0], HOUR_FOLDER).replace(
+            tzinfo=UTC
+        )
+    except ValueError:
+        return None

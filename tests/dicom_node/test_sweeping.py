@@ -206,6 +206,25 @@ def test_more_files_than_one_question_holds_are_told_apart(
     assert there(files, kept) == [True]
 
 
+def test_a_file_in_a_folder_that_is_none_of_ours_is_looked_up_all_the_same(
+    sweeper: Sweeper, files: Files, database: Database, watch: Stopwatch
+) -> None:
+    kept, stray = received(files), received(files)
+    moved = []
+    for file in (kept, stray):
+        key = f"2026/99/99/99/{file.key.rpartition('/')[2]}"
+        path = files.path(file.root, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.path(file.root, file.key).rename(path)
+        moved.append(replace(file, key=key))
+    named(database, moved[0])
+    sweep(sweeper)
+    watch.now += HOUR_SECONDS
+
+    assert sweep(sweeper) == 1
+    assert there(files, *moved) == [True, False]
+
+
 def test_without_a_node_of_this_database_nothing_is_touched(
     database: Database, tmp_path: Path, watch: Stopwatch
 ) -> None:
