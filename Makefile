@@ -10,7 +10,7 @@ TOOLS := $(tools)/.lumbar-node-tools
 as_root := $(if $(filter 0,$(shell id -u)),,sudo -n)
 PEERS := orthanc dcmtk dicom3tools poppler-utils postgresql fuse3 openssl
 
-.PHONY: demo test check peers environment development install audit sbom clean
+.PHONY: demo test check peers environment development install constraints audit sbom clean
 
 demo: environment ## The main job on a real study: PACS -> node -> PACS
 	$(bin)/lumbar-node demo
@@ -71,6 +71,12 @@ $(TOOLS):
 	$(tools)/pip install --quiet 'cyclonedx-bom>=7' 'pip-audit>=2.9'
 	@touch $@
 
+# Demo and tests take what the ranges of pyproject.toml admit, so that they tell what a
+# newer library breaks; a hospital gets the versions that were tested together.
+constraints: development ## Pin what `make install` installs, after `make check` has passed
+	$(bin)/python scripts/constraints.py >constraints.txt.new
+	mv constraints.txt.new constraints.txt
+
 install: ## Put the service on this machine (as root); see docs/operations.md
 	id -u lumbar-node >/dev/null 2>&1 || \
 	  useradd --system --home-dir /var/lib/lumbar-node --shell /usr/sbin/nologin lumbar-node
@@ -78,7 +84,7 @@ install: ## Put the service on this machine (as root); see docs/operations.md
 	install -d -o lumbar-node -g lumbar-node -m 700 /var/lib/lumbar-node
 	install -d -o root -g lumbar-node -m 750 /etc/lumbar-node
 	test -x $(PREFIX)/venv/bin/python || $(PYTHON) -m venv $(PREFIX)/venv
-	$(PREFIX)/venv/bin/pip install --quiet --upgrade .
+	$(PREFIX)/venv/bin/pip install --quiet --upgrade --constraint constraints.txt .
 	test -e /etc/lumbar-node/config.toml || \
 	  install -o root -g lumbar-node -m 640 config.toml /etc/lumbar-node/config.toml
 	install -m 644 systemd/lumbar-node-receiver.service systemd/lumbar-node-worker.service \

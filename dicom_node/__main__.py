@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     set_aside.add_argument("study_instance_uid", metavar="STUDY_UID")
     set_aside.add_argument("series_instance_uid", metavar="SERIES_UID")
     set_aside.add_argument("--undo", action="store_true", help="take it back")
+    withdraw = add(
+        "withdraw",
+        deciding.withdraw,
+        "end what waits for a destination that is no longer configured",
+    )
+    withdraw.add_argument("destination", metavar="DESTINATION")
     acknowledge = add(
         "acknowledge", deciding.acknowledge, "close alarms that a person has seen to"
     )

@@ -44,6 +44,8 @@ class _Listener:
     """Takes a report on the association that asked, and tells when it is dealt with."""
 
     reports: Reports
+    asked: threading.Event = field(default_factory=threading.Event)
+    """The question may have left us."""
     heard: threading.Event = field(default_factory=threading.Event)
     answered: threading.Event = field(default_factory=threading.Event)
     """Our response is out: to release before would break the association."""
@@ -96,10 +98,11 @@ class Committer:
                 [SOP_CLASS_UID],
                 handlers=listener.handlers(),
             ) as opened:
+                listener.asked.set()
                 if self._ask(opened, due):
                     self._wait(opened, listener.answered)
         except PeerUnreachable as error:
-            self._postpone(due, error)
+            self._postpone(due, error, sent=listener.asked.is_set())
         except ContextRefused as error:
             self._fail(due, error)
         return len(due.items)
@@ -140,9 +143,9 @@ class Committer:
             if not opened.assoc.is_established:
                 return
 
-    def _postpone(self, due: Question, error: PeerUnreachable) -> None:
+    def _postpone(self, due: Question, error: PeerUnreachable, *, sent: bool) -> None:
         with self.database.sessions.begin() as session:
-            commitments.postpone(session, due, str(error))
+            commitments.postpone(session, due, str(error), sent=sent)
         self._log(due, logging.WARNING, f"is asked again: {error}")
 
     def _refused(self, due: Question, error: str) -> None:

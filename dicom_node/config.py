@@ -6,7 +6,6 @@ Every mistake is a `ConfigError` that names the file, the key and what it must b
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from pathlib import Path
 from typing import Literal
@@ -20,6 +19,12 @@ from storage.space import Watermarks
 AE_TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
 """1 to 16 printable characters, no backslash, no outer blanks (PS3.5 6.2, AE)."""
 DEVICE = re.compile(r"auto|cpu|cuda(?::[0-9]+)?")
+LARGEST = 1e6
+"""Of seconds, megabytes and counts: beyond it is a slip, and would overflow a date."""
+MOST_DAYS = 36_500
+MOST_MEGABYTES = 1 << 40
+"""An exabyte; the database counts bytes in 64 bits."""
+MOST_AUDIT = 100_000
 MAX_STUDY_SECONDS = 1200.0
 """With the start of a grading process still below `service.MAX_TICK_SECONDS`."""
 NO_TLS = (
@@ -328,7 +333,7 @@ def _number_problems(config: Config) -> list[str]:
         for key, port in ports
         if not 1 <= port <= 65535
     ]
-    positive = (
+    ranges = (
         ("receiver.quiet_seconds", config.receiver.quiet_seconds),
         ("receiver.max_associations", config.receiver.max_associations),
         ("receiver.max_connections", config.receiver.max_connections),
@@ -346,9 +351,9 @@ def _number_problems(config: Config) -> list[str]:
         ("worker.poll_seconds", config.worker.poll_seconds),
     )
     problems += [
-        f"{key}: {value} must be a number greater than 0"
-        for key, value in positive
-        if not (math.isfinite(value) and value > 0)
+        f"{key}: {value} must be more than 0 and at most {LARGEST:.0f}"
+        for key, value in ranges
+        if not 0 < value <= LARGEST
     ]
     receiver = config.receiver
     if receiver.max_connections < receiver.max_associations:
@@ -438,12 +443,15 @@ def _device_problems(config: Config) -> list[str]:
 def _disk_problems(config: Config) -> list[str]:
     disk = config.disk
     numbers = (
-        ("refuse_below_mb", disk.refuse_below_mb),
-        ("keep_days", disk.keep_days),
-        ("quarantine_mb", disk.quarantine_mb),
+        ("refuse_below_mb", disk.refuse_below_mb, MOST_MEGABYTES),
+        ("resume_above_mb", disk.resume_above_mb, MOST_MEGABYTES),
+        ("keep_days", disk.keep_days, MOST_DAYS),
+        ("quarantine_mb", disk.quarantine_mb, MOST_MEGABYTES),
     )
     problems = [
-        f"disk.{key}: {value} must be 0 or more" for key, value in numbers if value < 0
+        f"disk.{key}: {value} must be 0 to {most}"
+        for key, value, most in numbers
+        if not 0 <= value <= most
     ]
     if disk.resume_above_mb <= disk.refuse_below_mb:
         problems.append(
@@ -462,21 +470,27 @@ def _disk_problems(config: Config) -> list[str]:
 def _audit_problems(config: Config) -> list[str]:
     audit = config.audit
     problems = [
-        f"audit.{key}: {value} must be 1 or more"
+        f"audit.{key}: {value} must be 1 to {MOST_AUDIT}"
         for key, value in (("max_file_mb", audit.max_file_mb), ("files", audit.files))
-        if value < 1
+        if not 1 <= value <= MOST_AUDIT
     ]
     host, _, port = audit.address.rpartition(":")
     needs = audit.to.removeprefix("syslog-")
-    if needs in ("udp", "tcp") and not (host and port.isdecimal()):
+    if needs in ("udp", "tcp") and not (host and _is_port(port)):
         problems.append(
-            f"audit.address: {audit.address!r} must be HOST:PORT of the syslog server"
+            f"audit.address: {audit.address!r} must be HOST:PORT of the syslog server, "
+            f"with a port from 1 to 65535"
         )
     if needs == "unix" and not audit.address.startswith("/"):
         problems.append(
             f"audit.address: {audit.address!r} must be the path of a socket, /dev/log"
         )
     return problems
+
+
+def _is_port(text: str) -> bool:
+    """Return whether a number is a port; getaddrinfo makes 4464 of 70000."""
+    return text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535
 
 
 def _destination_problems(config: Config) -> list[str]:

@@ -123,11 +123,20 @@ class Housekeeper:
             condemned = retention.condemned_files(session, FILES_AT_ONCE)
         if not condemned:
             return 0
+        unlinked: dict[Path, list[str]] = {}
         gone, broken = [], None
         for one in condemned:
             try:
                 self.files.remove(one.file.root, one.file.key)
-                gone.append(one.receipt_id)
+                folder = self.files.folder_of(one.file)
+                unlinked.setdefault(folder, []).append(one.receipt_id)
+            except OSError as error:
+                broken = error
+        for folder, receipt_ids in unlinked.items():
+            try:
+                # Before a row says so: a power cut must bring none of them back.
+                self.files.flush_removed(folder)
+                gone += receipt_ids
             except OSError as error:
                 broken = error
         with self.database.sessions.begin() as session:

@@ -35,7 +35,6 @@ class Action(StrEnum):
     CONNECTION_REFUSED = "connection_refused"
     ASSOCIATION_REFUSED = "association_refused"
     ASSOCIATION_ABORTED = "association_aborted"
-    RECEIVED = "received"
     RECEIVE_REFUSED = "receive_refused"
     READING_FAILED = "reading_failed"
     QUARANTINED = "quarantined"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from storage import alarms, outbox
-from storage.commitments import raise_failed, wait, with_objects
+from storage.commitments import begin_anew, raise_failed, with_objects
 from storage.database import database_now
 from storage.states import AlarmKind, CommitmentState
 from storage.tables import (
@@ -53,6 +53,7 @@ _ANSWERABLE = (
     CommitmentState.ASKING,
     CommitmentState.ASKED,
     CommitmentState.FAILED,
+    CommitmentState.WITHDRAWN,
 )
 
 
@@ -107,12 +108,12 @@ def _lose(
     session: Session, row: CommitmentRow, study: str, reason: int, now: datetime
 ) -> None:
     """Send an object again that was not kept, or tell a person when that is no use."""
-    if row.state is CommitmentState.FAILED:
+    if row.state in (CommitmentState.FAILED, CommitmentState.WITHDRAWN):
         return
     sentence = f"it does not keep the object: failure reason 0x{reason:04X}"
     if row.resends < MAX_RESENDS:
         row.resends += 1
-        wait(row, now)
+        begin_anew(row, now)
         outbox.send_again(session, row.delivery_id)
     else:
         row.state = CommitmentState.FAILED

@@ -1,8 +1,9 @@
 """A copy of a node that goes on working: the database first, then the files it names.
 
 A file is in place before its row and never changes, so every row of the copy finds its
-file. Each file is compared with the digest in its row while it is copied: a backup is
-also the check that the disk still holds what was acknowledged.
+file. Each file is compared with the digest in its row, here and there, at the first
+backup and at every later one to the same place: a backup is also the check that both
+disks still hold what was acknowledged.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SQLITE_NAME = "node.sqlite"
 DUMP_NAME = "node.dump"
 CHUNK_BYTES = 1 << 20
 ROWS = 1000
+NAMED = 5
+"""Of the keys that are wrong; all of them would fill the terminal."""
 
 
 @dataclass(slots=True)
@@ -41,9 +44,15 @@ class Copied:
     files: int = 0
     size_bytes: int = 0
     there_already: int = 0
-    """Files that an earlier backup to the same place had copied."""
-    wrong: list[str] = field(default_factory=list)
-    """Keys of files that are missing, or are not what was written."""
+    """Files that an earlier backup to the same place had copied, and that are whole."""
+    lost: list[str] = field(default_factory=list)
+    """Keys of files that are whole neither here nor in the backup."""
+    only_there: list[str] = field(default_factory=list)
+    """Keys of files that are whole in the backup, and no longer here."""
+
+
+class _Unreadable(OSError):
+    """A file cannot be read; writing its copy would be another error."""
 
 
 def back_up(
@@ -76,8 +85,9 @@ def back_up(
     with closing(open_database(f"sqlite:///{partial}" if file else url)) as database:
         for stored in _named(database):
             _copy(Files(data_directory), Files(target), stored, copied)
-        removed = _removed_meanwhile(url, copied.wrong)
-        copied.wrong = [key for key in copied.wrong if key not in removed]
+        removed = _removed_meanwhile(url, [*copied.lost, *copied.only_there])
+        copied.lost = [key for key in copied.lost if key not in removed]
+        copied.only_there = [key for key in copied.only_there if key not in removed]
         if file:
             _forget(database, removed)
     for path in also:
@@ -87,13 +97,25 @@ def back_up(
         Path(f"{copied.database}{end}").unlink(missing_ok=True)
     partial.replace(copied.database)
     os.sync()
-    if copied.wrong:
-        raise BackupFailed(
-            f"the backup in {target} lacks {len(copied.wrong)} files that are missing "
-            f"or damaged here ({', '.join(copied.wrong[:5])}): look at the disk, and "
-            f"have the PACS send their studies again"
-        )
+    if problems := _problems(copied, target):
+        raise BackupFailed("; ".join(problems))
     return copied
+
+
+def _problems(copied: Copied, target: Path) -> list[str]:
+    problems = []
+    if lost := copied.lost:
+        problems.append(
+            f"the backup in {target} lacks {len(lost)} files that are missing or "
+            f"damaged here ({', '.join(lost[:NAMED])}): look at the disk, and have the "
+            f"PACS send their studies again"
+        )
+    if kept := copied.only_there:
+        problems.append(
+            f"{len(kept)} files are missing or damaged here and whole in {target} "
+            f"({', '.join(kept[:NAMED])}): look at the disk, and copy them back"
+        )
+    return problems
 
 
 def _copy_sqlite(file: Path, partial: Path) -> None:
@@ -154,17 +176,20 @@ def _named(database: Database) -> Iterator[StoredFile]:
 
 
 def _copy(source: Files, target: Files, stored: StoredFile, copied: Copied) -> None:
+    here = source.path(stored.root, stored.key)
     there = target.path(stored.root, stored.key)
-    if there.exists() and there.stat().st_size == stored.size_bytes:
+    if there.exists() and _sha256(there) == stored.sha256:
         copied.there_already += 1
+        if _sha256(here) != stored.sha256:
+            copied.only_there.append(f"{stored.root.value}/{stored.key}")
         return
     try:
-        sha256 = _place(source.path(stored.root, stored.key), there)
-    except FileNotFoundError:
+        sha256 = _place(here, there)
+    except _Unreadable:
         sha256 = ""
     if sha256 != stored.sha256:
         there.unlink(missing_ok=True)
-        copied.wrong.append(f"{stored.root.value}/{stored.key}")
+        copied.lost.append(f"{stored.root.value}/{stored.key}")
         return
     copied.files += 1
     copied.size_bytes += stored.size_bytes
@@ -173,16 +198,38 @@ def _copy(source: Files, target: Files, stored: StoredFile, copied: Copied) -> N
 def _place(source: Path, target: Path) -> str:
     """Copy one file durably, whole or not at all; return its SHA-256."""
     digest = hashlib.sha256()
-    with source.open("rb") as read:
-        _make_folder(target.parent)
-        partial = target.with_name(f".{uuid.uuid4().hex}.part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    _make_folder(target.parent)
+    partial = target.with_name(f".{uuid.uuid4().hex}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
         with os.fdopen(os.open(partial, flags, FILE_MODE), "wb") as written:
-            while chunk := read.read(CHUNK_BYTES):
+            for chunk in _chunks(source):
                 digest.update(chunk)
                 written.write(chunk)
         partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Return a file's digest, nothing where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for chunk in _chunks(path):
+            digest.update(chunk)
+    except _Unreadable:
+        return ""
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as opened:
+            while chunk := opened.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise _Unreadable(error.errno, error.strerror, str(path)) from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -197,11 +244,18 @@ def _removed_meanwhile(url: str, keys: Sequence[str]) -> dict[str, datetime]:
     if not keys:
         return {}
     names = {key.partition("/")[2]: key for key in keys}
-    query = sa.select(ReceiptRow.key, ReceiptRow.condemned_at).where(
-        ReceiptRow.key.in_(names), ReceiptRow.condemned_at.is_not(None)
-    )
+    removed: dict[str, datetime] = {}
     with closing(open_database(url)) as live, live.reading.begin() as session:
-        return {names[key]: when for key, when in session.execute(query) if when}
+        # Some at a time: a driver takes so many parameters and no more.
+        of_all = list(names)
+        for first in range(0, len(of_all), ROWS):
+            query = sa.select(ReceiptRow.key, ReceiptRow.condemned_at).where(
+                ReceiptRow.key.in_(of_all[first : first + ROWS]),
+                ReceiptRow.condemned_at.is_not(None),
+            )
+            rows = session.execute(query)
+            removed |= {names[key]: when for key, when in rows if when}
+    return removed
 
 
 def _forget(copy: Database, removed: Mapping[str, datetime]) -> None:

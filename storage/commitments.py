@@ -2,6 +2,7 @@
 
 ``waiting -> asking -> asked -> committed | failed``, beside the delivery's own state:
 delivered means that a destination took an object, committed that it answers for it.
+``withdrawn`` is no longer asked about.
 A question's Transaction UID is kept before it is sent, because the answer may come at
 once, on another association and to another process. Claims are leases, as in ``jobs``.
 """
@@ -12,7 +13,6 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from storage import alarms
 from storage.backoff import delay_seconds
 from storage.database import database_now
+from storage.leases import FREE, Claim, move
 from storage.outbox import Delivery
 from storage.states import AlarmKind, DeliveryState
 from storage.states import CommitmentState as CommitmentState
@@ -30,6 +31,7 @@ from storage.tables import (
     ObjectRow,
     ResultRow,
 )
+from storage.withdrawal import OPEN_COMMITMENTS
 
 MAX_ASKS = 8
 """Unanswered questions until a person is told: about a day, see below."""
@@ -39,8 +41,6 @@ LAST_ANSWER_SECONDS = 21_600.0
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 900.0
 """As for deliveries: a destination that cannot be reached is tried for ever."""
-
-_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def expect(session: Session, delivery: Delivery) -> None:
         session.add(row)
     elif row.state is not CommitmentState.WAITING:
         row.resends = 0
-    wait(row, now)
+    begin_anew(row, now)
 
 
 def withdraw(session: Session, destinations: Collection[str]) -> None:
@@ -98,14 +98,13 @@ def withdraw(session: Session, destinations: Collection[str]) -> None:
         sa.update(CommitmentRow)
         .where(
             CommitmentRow.destination.not_in(destinations),
-            CommitmentRow.state.not_in(
-                [CommitmentState.COMMITTED, CommitmentState.FAILED]
-            ),
+            CommitmentRow.state.in_(OPEN_COMMITMENTS),
         )
         .values(
-            state=CommitmentState.FAILED,
+            state=CommitmentState.WITHDRAWN,
             changed_at=database_now(session),
-            last_error="the configuration no longer asks this destination",
+            last_error=None,
+            **FREE,
         )
     )
 
@@ -156,9 +155,19 @@ def asked(session: Session, question: Question) -> None:
     _await_answer(session, question, last_error=None, last_status=0)
 
 
-def postpone(session: Session, question: Question, error: str) -> None:
-    """Ask again soon, for as long as it takes: the destination was not reached."""
+def postpone(session: Session, question: Question, error: str, *, sent: bool) -> None:
+    """Ask again soon, for as long as it takes: the destination was not reached.
+
+    A question that was never ``sent`` is forgotten: nobody can answer it, and one row
+    for each attempt would fill the table while an archive is down.
+    """
     now = database_now(session)
+    if not sent:
+        session.execute(
+            sa.delete(CommitmentQuestionRow).where(
+                CommitmentQuestionRow.transaction_uid == question.transaction_uid
+            )
+        )
     for item in question.items:
         pause = delay_seconds(
             item.attempts,
@@ -226,7 +235,7 @@ def answer_seconds(item: Item) -> float:
     )
 
 
-def wait(row: CommitmentRow, now: datetime) -> None:
+def begin_anew(row: CommitmentRow, now: datetime) -> None:
     """Let an object be asked about from the beginning, once it is delivered."""
     row.state = CommitmentState.WAITING
     row.asks = row.attempts = 0
@@ -286,18 +295,9 @@ def _move(session: Session, question: Question, item: Item, **values: object) ->
 
     The usual reason is a good one: the answer was there before we could write.
     """
-    moved = session.scalars(
-        sa.update(CommitmentRow)
-        .where(
-            CommitmentRow.id == item.commitment_id,
-            CommitmentRow.state == CommitmentState.ASKING,
-            CommitmentRow.claimed_by == question.claimed_by,
-            CommitmentRow.claim_number == item.claim_number,
-        )
-        .values(**values, **_FREE, changed_at=database_now(session))
-        .returning(CommitmentRow.id)
-    )
-    return len(moved.all()) == 1
+    claim = Claim(item.commitment_id, question.claimed_by, item.claim_number)
+    values |= {**FREE, "changed_at": database_now(session)}
+    return move(session, CommitmentRow, claim, CommitmentState.ASKING, **values)
 
 
 def raise_failed(session: Session, destination: str, study: str, error: str) -> None:

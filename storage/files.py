@@ -102,7 +102,8 @@ class Files:
         """Write an object of ours; durable on return.
 
         The same study and name give the same key, whose file is then replaced
-        atomically: a second attempt leaves no second object.
+        atomically. Whoever names files by attempt leaves one for each: those that no
+        row names go later (`storage.strays`).
 
         Raises
         ------
@@ -176,6 +177,42 @@ class Files:
             The key could leave the root's folder.
         """
         self.path(root, key).unlink(missing_ok=True)
+
+    def flush_removed(self, folder: Path) -> None:
+        """Make removals from a folder survive a power cut, where it is still there.
+
+        Raises
+        ------
+        OSError
+            The disk is broken.
+        """
+        with suppress(FileNotFoundError):
+            _sync_folder(folder)
+
+    def folders(self) -> Iterator[tuple[Root, str]]:
+        """Yield every folder that may hold files, and what their keys begin with."""
+        for root in Root:
+            top = self.data_directory / root.value
+            for folder, _, names in os.walk(top):
+                if names:
+                    yield root, Path(folder).relative_to(top).as_posix()
+
+    def keys_of(
+        self, root: Root, prefix: str, since: datetime, until: datetime
+    ) -> list[str]:
+        """Return the keys of a folder's files that were written in between."""
+        keys = []
+        folder = self.data_directory / root.value / prefix
+        # Another process may remove the folder or a file while we look.
+        with suppress(FileNotFoundError):
+            for entry in os.scandir(folder):
+                key = f"{prefix}/{entry.name}"
+                if not _KEY.fullmatch(key) or not entry.is_file(follow_symlinks=False):
+                    continue
+                with suppress(FileNotFoundError):
+                    if since.timestamp() <= entry.stat().st_mtime <= until.timestamp():
+                        keys.append(key)
+        return keys
 
     def remove_abandoned_temporaries(self, older_than: timedelta) -> int:
         """Remove what killed writers left behind, and return how many files.

@@ -56,6 +56,30 @@ def occupied(
         yield ours
 
 
+@contextmanager
+def nobody_works(data_directory: Path) -> Iterator[None]:
+    """Keep everybody out of a data directory for the block.
+
+    Raises
+    ------
+    NotOurs
+        A process of a node works there.
+    OSError
+        The lock cannot be made.
+    """
+    path = data_directory / LOCK_NAME
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        if not _lock(descriptor, fcntl.LOCK_EX):
+            raise NotOurs(
+                f"a node works in {data_directory}: stop lumbar-node-worker and "
+                f"lumbar-node-receiver (and `serve`) first"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def installation_id(data_directory: Path) -> str:
     """Return the id that reports carry as serial number, made at the first call.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -20,6 +19,7 @@ from storage import alarms
 from storage.backoff import delay_seconds
 from storage.database import database_now
 from storage.errors import LeaseLost
+from storage.leases import FREE, Claim, move
 from storage.states import AlarmKind
 from storage.states import JobKind as JobKind
 from storage.states import JobState as JobState
@@ -36,8 +36,6 @@ urgent studies delays a re-grade, and never keeps it from its turn."""
 FIRST_RETRY_SECONDS = 30.0
 """Long enough for a GPU's memory to be free again."""
 LAST_RETRY_SECONDS = 900.0
-
-_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
 
 
 class Priority(IntEnum):
@@ -210,7 +208,7 @@ def finish(session: Session, lease: Lease) -> None:
         The job was claimed by somebody else, or has ended.
     """
     ended_at = database_now(session)
-    _move(session, lease, state=JobState.DONE, ended_at=ended_at, reason=None, **_FREE)
+    _move(session, lease, state=JobState.DONE, ended_at=ended_at, reason=None, **FREE)
     alarms.resolve(session, AlarmKind.JOB_FAILED, lease.study_instance_uid)
 
 
@@ -233,7 +231,7 @@ def fail(session: Session, lease: Lease, reason: str, *, again: bool) -> None:
         _wait(session, lease, now, reason=reason, not_before=not_before)
         return
     state = JobState.FAILED
-    _move(session, lease, state=state, reason=reason, ended_at=now, **_FREE)
+    _move(session, lease, state=state, reason=reason, ended_at=now, **FREE)
     if again:
         _raise_failed(session, lease.study_instance_uid, lease.revision, reason)
     else:
@@ -275,18 +273,8 @@ def get(session: Session, study_instance_uid: str) -> Job | None:
 
 def _move(session: Session, lease: Lease, **values: object) -> None:
     """Change a job that is still under this lease; the one door for all writes."""
-    moved = session.scalars(
-        sa.update(JobRow)
-        .where(
-            JobRow.id == lease.id,
-            JobRow.state == JobState.RUNNING,
-            JobRow.claimed_by == lease.claimed_by,
-            JobRow.claim_number == lease.claim_number,
-        )
-        .values(**values)
-        .returning(JobRow.id)
-    )
-    if len(moved.all()) != 1:
+    claim = Claim(lease.id, lease.claimed_by, lease.claim_number)
+    if not move(session, JobRow, claim, JobState.RUNNING, **values):
         raise LeaseLost(
             f"job {lease.id} of study {lease.study_instance_uid} is no longer "
             f"{lease.claimed_by}'s: its lease ran out and the job was claimed again, "
@@ -295,7 +283,7 @@ def _move(session: Session, lease: Lease, **values: object) -> None:
 
 
 def _wait(session: Session, lease: Lease, now: datetime, **values: object) -> None:
-    _move(session, lease, state=JobState.WAITING, **values, **_FREE)
+    _move(session, lease, state=JobState.WAITING, **values, **FREE)
     this_study = JobRow.study_instance_uid == lease.study_instance_uid
     _end_superseded(session, now, this_study)
 
@@ -380,7 +368,7 @@ def _end(
     statement = (
         sa.update(JobRow)
         .where(JobRow.id.in_(unlocked), which)
-        .values(**values, **_FREE)
+        .values(**values, **FREE)
         .returning(JobRow)
         .execution_options(populate_existing=True, synchronize_session=False)
     )

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from storage.files import StoredFile
-from storage.states import ObjectKind
+from storage.states import DeliveryState, ObjectKind
 from storage.tables import DeliveryRow, ObjectRow, ResultRow
+
+SENT_OR_TO_BE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,28 @@ def add_objects(
 def predecessors(
     session: Session, study_instance_uid: str, before_revision: int
 ) -> list[ProducedObject]:
-    """Return what the last result before a revision had to send, by kind and rank.
+    """Return what was last sent before a revision, or still will be, by kind and rank.
 
-    An object that no destination was to receive is no predecessor of anything:
-    nobody could look it up.
+    An object that no destination has or gets, as of a shadow or one that was refused,
+    is no predecessor of anything: nobody could look it up.
     """
-    addressed = sa.select(DeliveryRow.object_id)
-    rows = session.scalars(
-        sa.select(ObjectRow).where(
-            ObjectRow.result_id == latest_result(study_instance_uid, before_revision),
-            ObjectRow.id.in_(addressed),
+    sent = DeliveryRow.state.in_(SENT_OR_TO_BE)
+    last = (
+        sa.select(ResultRow.id)
+        .join(DeliveryRow, DeliveryRow.result_id == ResultRow.id)
+        .where(
+            ResultRow.study_instance_uid == study_instance_uid,
+            ResultRow.revision < before_revision,
+            sent,
         )
+        .order_by(ResultRow.revision.desc())
+        .limit(1)
+        .scalar_subquery()
     )
+    objects = sa.select(DeliveryRow.object_id).where(
+        DeliveryRow.result_id == last, sent
+    )
+    rows = session.scalars(sa.select(ObjectRow).where(ObjectRow.id.in_(objects)))
     return sorted(
         (produced_object(row) for row in rows), key=lambda it: (it.kind, it.rank)
     )

@@ -1,7 +1,8 @@
 """What waits for each destination: the objects we made, and how their sending goes.
 
 ``waiting -> sending -> delivered | dead``, and back to waiting for as long as it
-takes; ``shadow`` is made and kept, never sent. Claims are leases, as in ``jobs``.
+takes; ``shadow`` is made and kept, never sent; ``withdrawn`` has ended unsent. Claims
+are leases, as in ``jobs``.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from storage import alarms
+from storage import alarms, withdrawal
 from storage.backoff import delay_seconds
 from storage.database import database_now
 from storage.errors import LeaseLost
+from storage.leases import FREE, Claim, move
 from storage.objects import ProducedObject as ProducedObject
 from storage.objects import add_objects as add_objects
 from storage.objects import latest_result, produced_object
@@ -31,8 +32,9 @@ from storage.tables import DeliveryRow, ObjectRow, ResultRow, StudyRow
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 900.0
 """A PACS that was down for a night is noticed within a quarter of an hour."""
-
-_FREE = MappingProxyType[str, object]({"claimed_by": None, "lease_until": None})
+LATER_WAITS_ATTEMPTS = 20
+"""Some three hours. What then still fails by itself, its file say, must not keep the
+later revision for ever; once that is there, the earlier one is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def claim_due(
     """Return at most ``limit`` deliveries to send to one destination, oldest first.
 
     One whose lease ran out is taken like one that waits: sending an object twice
-    under one UID is harmless, not sending it is not. Studies that are held wait.
+    under one UID is harmless, not sending it is not. Studies that are held wait, and
+    so does a later revision for the earlier one, for hours: what came last is read.
     """
     now = database_now(session)
     held = sa.select(StudyRow.study_instance_uid).where(
@@ -119,6 +122,7 @@ def claim_due(
             DeliveryRow.destination == destination,
             _free(now),
             ResultRow.study_instance_uid.not_in(held),
+            ~_earlier_waits(),
         )
         .order_by(DeliveryRow.created_at, DeliveryRow.id)
         .limit(limit)
@@ -161,6 +165,7 @@ def delivered(session: Session, delivery: Delivery, status: int) -> None:
     """
     state = DeliveryState.DELIVERED
     _move(session, delivery, state=state, last_error=None, last_status=status)
+    withdrawal.withdraw_replaced(session, delivery.id)
 
 
 def postpone(
@@ -241,14 +246,17 @@ def dead(session: Session, delivery: Delivery, error: str, status: int | None) -
 
 
 def resend(
-    session: Session, study_instance_uid: str, destinations: Sequence[Addressee] = ()
+    session: Session,
+    study_instance_uid: str,
+    destinations: Sequence[Addressee] | None = None,
 ) -> int:
     """Send the output of a study's latest revision again; return how many objects.
 
     What a destination took is sent to it again in the same SOP class; what it
     refused in every SOP class starts with its first one, which ``destinations``
-    tells of those that are still configured. What is being sent this moment goes on,
-    and shadows stay shadows.
+    tells. They are the configured ones; nothing is sent to others. What is being sent
+    this moment goes on, and shadows stay shadows. What earlier revisions never sent is
+    withdrawn.
 
     Raises
     ------
@@ -257,21 +265,25 @@ def resend(
     """
     require_study(session, study_instance_uid)
     now = database_now(session)
-    rows = session.scalars(
-        sa.select(DeliveryRow)
-        .where(
-            DeliveryRow.result_id == latest_result(study_instance_uid, None),
-            DeliveryRow.state.not_in([DeliveryState.SHADOW, DeliveryState.SENDING]),
-        )
-        .with_for_update()
-    ).all()
-    configured = {destination.name: destination for destination in destinations}
+    latest = session.scalar(sa.select(latest_result(study_instance_uid, None)))
+    if latest is None:
+        return 0
+    withdrawal.withdraw_earlier(session, latest)
+    configured = {it.name: it for it in destinations or ()}
+    not_sent = [DeliveryState.SHADOW, DeliveryState.SENDING]
+    query = sa.select(DeliveryRow).where(
+        DeliveryRow.result_id == latest, DeliveryRow.state.not_in(not_sent)
+    )
+    if destinations is not None:
+        query = query.where(DeliveryRow.destination.in_(configured))
+    rows = session.scalars(query.with_for_update()).all()
     for row in rows:
-        if row.state is DeliveryState.DEAD:
+        if row.state in (DeliveryState.DEAD, DeliveryState.WITHDRAWN):
             row.object_id = _first(session, row, configured.get(row.destination))
         _send_anew(row, now)
-    for kind in (AlarmKind.DELIVERY_DEAD, AlarmKind.COMMITMENT_FAILED):
-        alarms.resolve(session, kind, study_instance_uid)
+    session.flush()
+    withdrawal.close_alarm(session, study_instance_uid)
+    alarms.resolve(session, AlarmKind.COMMITMENT_FAILED, study_instance_uid)
     return len(rows)
 
 
@@ -312,20 +324,26 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(DeliveryRow.state.in_(open_states), sa.or_(due, expired))
 
 
+def _earlier_waits() -> sa.ColumnElement[bool]:
+    """Of the same study and kind, for the same destination."""
+    sending = DeliveryState.SENDING
+    earlier, of = aliased(DeliveryRow), aliased(ResultRow)
+    return sa.exists().where(
+        of.study_instance_uid == ResultRow.study_instance_uid,
+        of.revision < ResultRow.revision,
+        earlier.result_id == of.id,
+        earlier.kind == DeliveryRow.kind,
+        earlier.destination == DeliveryRow.destination,
+        earlier.state.in_(withdrawal.UNSENT),
+        (earlier.state == sending) | (earlier.attempts < LATER_WAITS_ATTEMPTS),
+    )
+
+
 def _move(session: Session, delivery: Delivery, **values: object) -> None:
     """Change a delivery that is still under this lease; the one door for answers."""
-    moved = session.scalars(
-        sa.update(DeliveryRow)
-        .where(
-            DeliveryRow.id == delivery.id,
-            DeliveryRow.state == DeliveryState.SENDING,
-            DeliveryRow.claimed_by == delivery.claimed_by,
-            DeliveryRow.claim_number == delivery.claim_number,
-        )
-        .values(**values, **_FREE, changed_at=database_now(session))
-        .returning(DeliveryRow.id)
-    )
-    if len(moved.all()) != 1:
+    claim = Claim(delivery.id, delivery.claimed_by, delivery.claim_number)
+    values |= {**FREE, "changed_at": database_now(session)}
+    if not move(session, DeliveryRow, claim, DeliveryState.SENDING, **values):
         raise LeaseLost(
             f"delivery {delivery.id} to {delivery.destination} is no longer "
             f"{delivery.claimed_by}'s: its lease ran out and it was claimed again"

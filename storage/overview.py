@@ -73,6 +73,7 @@ class Deliveries:
     delivered: int
     shadow: int
     dead: int
+    withdrawn: int = 0
     oldest_seconds: float | None = None
     """How long the oldest has waited to be sent; None where none waits."""
 
@@ -87,6 +88,7 @@ class Commitments:
     asked: int
     committed: int
     failed: int
+    withdrawn: int = 0
     oldest_seconds: float | None = None
     """How long the oldest has waited to be asked about; None where none waits."""
 
@@ -152,7 +154,7 @@ class Overview:
     commitments: tuple[Commitments, ...] = ()
     """By destination name; of those that are asked."""
     workers: tuple[WorkerSeen, ...] = ()
-    """Seen within a day, and not told to stop since."""
+    """Not told to stop, and not silent for a day while another lived."""
 
 
 def overview(session: Session) -> Overview:
@@ -398,7 +400,9 @@ def _delivery_errors(session: Session) -> list[LastError]:
         .join(ResultRow, DeliveryRow.result_id == ResultRow.id)
         .where(
             DeliveryRow.last_error.is_not(None),
-            DeliveryRow.state != DeliveryState.DELIVERED,
+            DeliveryRow.state.not_in(
+                [DeliveryState.DELIVERED, DeliveryState.WITHDRAWN]
+            ),
         )
         .order_by(DeliveryRow.changed_at.desc(), DeliveryRow.id.desc())
         .limit(LAST_ERRORS)

@@ -45,10 +45,18 @@ from storage.tables import (
 )
 
 ENDED_JOBS = (JobState.DONE, JobState.FAILED)
-ENDED_DELIVERIES = (DeliveryState.DELIVERED, DeliveryState.SHADOW)
+ENDED_DELIVERIES = (
+    DeliveryState.DELIVERED,
+    DeliveryState.SHADOW,
+    DeliveryState.WITHDRAWN,
+)
 """A dead delivery has not ended: a person is to send it again."""
-ENDED_COMMITMENTS = (CommitmentState.COMMITTED, CommitmentState.FAILED)
-"""A failed one has raised an alarm, which keeps the study; or nobody asks any more."""
+ENDED_COMMITMENTS = (
+    CommitmentState.COMMITTED,
+    CommitmentState.FAILED,
+    CommitmentState.WITHDRAWN,
+)
+"""A failed one has raised an alarm, which keeps the study."""
 
 
 @dataclass(frozen=True, slots=True)

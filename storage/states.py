@@ -63,13 +63,15 @@ class ObjectKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """``waiting -> sending -> delivered | dead``; ``shadow`` is never sent."""
+    """``waiting -> sending -> delivered | dead``; the others are never sent."""
 
     WAITING = "waiting"
     SENDING = "sending"
     DELIVERED = "delivered"
     SHADOW = "shadow"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
+    """Replaced by a later revision, or for a destination that is no more."""
 
 
 class CommitmentState(StrEnum):
@@ -82,6 +84,8 @@ class CommitmentState(StrEnum):
     """The destination took the question and has not answered yet."""
     COMMITTED = "committed"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """The destination is no longer asked; a good answer that still comes counts."""
 
 
 class AlarmKind(StrEnum):

@@ -47,7 +47,11 @@ def leave(session: Session, name: str) -> None:
 
 
 def workers(session: Session, now: datetime) -> list[WorkerSeen]:
-    """Return the workers that were seen within a day, by name."""
+    """Return the workers that are known, by name.
+
+    Whoever gives a sign of life forgets those that were silent for a day; where nobody
+    does, all of them are still told.
+    """
     rows = session.scalars(sa.select(WorkerRow).order_by(WorkerRow.worker))
     return [_seen(row, (now - row.seen_at).total_seconds()) for row in rows]
 

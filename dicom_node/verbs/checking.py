@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dicom_node.config import Config, TlsSection
 from dicom_node.errors import NodeError
 from dicom_node.verbs.opening import bundle_of, load, opened
+from storage.errors import SchemaOutOfDate
 
 if TYPE_CHECKING:
     import ssl
@@ -18,15 +19,35 @@ FAILED = 1
 
 
 def migrate(arguments: argparse.Namespace) -> int:
-    """Bring the database's schema up to date."""
+    """Bring the database's schema up to date; while nobody works, if it is not."""
     from storage.database import migrate
     from storage.files import Files
+    from storage.installation import nobody_works
 
     config = load(arguments)
-    Files(config.node.data_directory).make_folder()
-    migrate(config.database_url)
+    directory = config.node.data_directory
+    try:
+        Files(directory).make_folder()
+        if not _is_up_to_date(config):
+            with nobody_works(directory):
+                migrate(config.database_url)
+    except OSError as error:
+        raise NodeError(f"{error.filename or directory}: {error.strerror}") from error
     print("the schema is up to date")
     return 0
+
+
+def _is_up_to_date(config: Config) -> bool:
+    from storage.database import check_schema, open_database
+
+    database = open_database(config.database_url)
+    try:
+        check_schema(database)
+    except SchemaOutOfDate:
+        return False
+    finally:
+        database.close()
+    return True
 
 
 def check_config(arguments: argparse.Namespace) -> int:

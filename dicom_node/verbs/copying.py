@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from dicom_node.errors import NodeError
 from dicom_node.verbs.opening import device_uid, load, opened, own_version
-
-if TYPE_CHECKING:
-    pass
 
 FAILED = 1
 

@@ -48,6 +48,24 @@ def resend(arguments: argparse.Namespace) -> int:
     return 0 if count else FAILED
 
 
+def withdraw(arguments: argparse.Namespace) -> int:
+    """End what waits for a destination that is no longer configured."""
+    from storage import withdrawal
+
+    config, name = load(arguments), arguments.destination
+    if name in [destination.name for destination in config.destinations]:
+        raise NodeError(
+            f"{name} is configured, and what waits for it is sent; take it out of "
+            f"{arguments.config} and restart the worker first"
+        )
+    database = opened(config)
+    with database.sessions.begin() as session:
+        count = withdrawal.withdraw_destination(session, name)
+    database.close()
+    print(f"{count} objects for {name} are withdrawn")
+    return 0 if count else FAILED
+
+
 def release(arguments: argparse.Namespace) -> int:
     """Say that a held study is in order: it names one patient, or is one."""
     from storage import patients

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from dicom_node.errors import NodeError
 from dicom_node.verbs.opening import at_home, limits_of, load, opened
-
-if TYPE_CHECKING:
-    pass
 
 
 def serve(arguments: argparse.Namespace) -> int:

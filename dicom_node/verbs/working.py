@@ -76,6 +76,7 @@ def _tick(
     for tick in (
         *_ticks(config, name, database, files, grading, readers, trail),
         *_house_ticks(_housekeeper(config, database, files, trail)),
+        *_sweeping_ticks(database, files),
     ):
         clock.every(tick.seconds, tick.name, tick.run)
     try:
@@ -179,6 +180,14 @@ def _house_ticks(house: Housekeeper) -> Iterator[_Tick]:
     yield _Tick(EVERY_SECONDS, "watch the disk", house.watch_disk)
     yield _Tick(EVERY_SECONDS, "remove files", house.remove_files)
     yield _Tick(EVERY_SECONDS, "correct times", house.pull_times_back)
+
+
+def _sweeping_ticks(database: Database, files: Files) -> Iterator[_Tick]:
+    from dicom_node.housekeeping import EVERY_SECONDS
+    from dicom_node.sweeping import Sweeper
+
+    sweeper = Sweeper(database, files)
+    yield _Tick(EVERY_SECONDS, "sweep a folder", sweeper.sweep_folder)
 
 
 def _asking_ticks(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dicom_node.status import complaints, needs_a_person, text
-from storage import answers, commitments, jobs, outbox, workers
+from storage import answers, commitments, jobs, outbox, withdrawal, workers
 from storage.answers import Report
 from storage.commitments import Question
 from storage.database import Database, open_database
@@ -66,6 +66,16 @@ def dead(session: Session) -> None:
         outbox.dead(session, delivery, "status 0xC000", 0xC000)
 
 
+def withdrawn(session: Session) -> None:
+    dead(session)
+    withdrawal.withdraw_destination(session, "pacs")
+
+
+def no_longer_asked(session: Session) -> None:
+    asking(session)
+    commitments.withdraw(session, [])
+
+
 def taken(session: Session) -> None:
     for delivery in sending(session):
         outbox.delivered(session, delivery, 0)
@@ -105,6 +115,7 @@ PUT: Mapping[StrEnum, Callable[[Session], object]] = {
         session, destinations=(Addressee("pacs", shadow=True),)
     ),
     DeliveryState.DEAD: dead,
+    DeliveryState.WITHDRAWN: withdrawn,
     CommitmentState.WAITING: delivered,
     CommitmentState.ASKING: asking,
     CommitmentState.ASKED: lambda session: commitments.asked(session, asking(session)),
@@ -112,13 +123,16 @@ PUT: Mapping[StrEnum, Callable[[Session], object]] = {
     CommitmentState.FAILED: lambda session: commitments.fail(
         session, asking(session), "it offers no storage commitment"
     ),
+    CommitmentState.WITHDRAWN: no_longer_asked,
 }
 ENDS = {
     ReceiptState.INDEXED,
     JobState.DONE,
     DeliveryState.DELIVERED,
     DeliveryState.SHADOW,
+    DeliveryState.WITHDRAWN,
     CommitmentState.COMMITTED,
+    CommitmentState.WITHDRAWN,
 }
 STATES = [
     pytest.param(state, id=f"{type(state).__name__}.{state.name}")

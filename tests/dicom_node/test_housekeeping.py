@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -110,6 +111,26 @@ def test_a_file_that_cannot_be_unlinked_does_not_keep_the_others(
     assert not house.files.path(other.root, other.key).exists()
     with database.reading.begin() as session:
         assert [it.file.key for it in condemned_files(session, 9)] == [stuck.key]
+
+
+def test_a_row_says_gone_only_once_a_power_cut_cannot_bring_the_file_back(
+    house: Housekeeper, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = house.files.write_received([b"no DICOM"])
+    set_aside(house, file)
+
+    def broken(_files: Files, _folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as on_a_bad_disk:
+        on_a_bad_disk.setattr(Files, "flush_removed", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            house.remove_files()
+    with database.reading.begin() as session:
+        still_condemned = [it.file.key for it in condemned_files(session, 9)]
+
+    assert still_condemned == [file.key]
+    assert house.remove_files() == 1
 
 
 def test_nothing_goes_where_everything_is_to_be_kept(

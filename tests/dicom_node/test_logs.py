@@ -84,9 +84,9 @@ def test_a_value_from_the_wire_starts_no_line_and_steers_no_terminal(
 
 
 def test_a_fact_is_carried_for_machines() -> None:
-    fields = about(Action.RECEIVED, calling="PACS", seconds=1.5)
+    fields = about(Action.GRADED, calling="PACS", seconds=1.5)
 
-    assert fields == {"action": "received", "calling": "PACS", "seconds": 1.5}
+    assert fields == {"action": "graded", "calling": "PACS", "seconds": 1.5}
 
 
 def test_action_names_are_fixed_words() -> None:

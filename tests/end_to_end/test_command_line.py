@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,8 +15,11 @@ import pytest
 
 from storage.alarms import raise_alarm
 from storage.database import open_database
+from storage.installation import LOCK_NAME
+from storage.outbox import Addressee
 from storage.states import AlarmKind
 from tests.end_to_end.processes import NodeProcesses, node_processes
+from tests.storage.builders import graded
 
 pytestmark = pytest.mark.model
 
@@ -104,6 +108,35 @@ def test_an_older_schema_is_refused_and_migrate_mends_it(tmp_path: Path) -> None
     assert before.returncode == EX_CONFIG
     assert "lumbar-node migrate" in before.stderr
     assert after.returncode == 0
+
+
+def test_migrate_is_refused_while_a_process_of_the_node_works(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.sqlite"
+    with node_processes(tmp_path / "node", url) as processes:
+        with (tmp_path / "node" / "data" / LOCK_NAME).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            refused = processes.run("migrate")
+        done = processes.run("migrate")
+
+    assert refused.returncode == EX_CONFIG
+    assert "stop lumbar-node-worker and lumbar-node-receiver" in refused.stderr
+    assert done.returncode == 0
+
+
+def test_what_waits_for_a_destination_is_withdrawn_once_it_is_not_configured(
+    processes: NodeProcesses,
+) -> None:
+    with (
+        closing(open_database(processes.url)) as database,
+        database.sessions.begin() as session,
+    ):
+        graded(session, destinations=(Addressee("old", shadow=False),))
+
+    done = processes.run("withdraw", "old")
+
+    assert done.stdout == "1 objects for old are withdrawn\n"
+    assert done.returncode == 0
+    assert processes.run("withdraw", "old").returncode == 1
 
 
 def test_check_config_tries_everything(processes: NodeProcesses) -> None:

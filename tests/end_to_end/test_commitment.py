@@ -19,6 +19,7 @@ from dicom_node.demo_pacs import Orthanc, small_pacs
 from storage.commitments import FIRST_RETRY_SECONDS, LAST_ANSWER_SECONDS
 from storage.overview import Commitments
 from storage.states import AlarmKind
+from storage.tables import CommitmentQuestionRow
 from tests.dicom_factories import as_received, mr_series
 from tests.end_to_end.archives import Archive, Manner, running
 from tests.end_to_end.node import Node, running_node
@@ -166,6 +167,8 @@ def test_an_archive_that_is_down_is_asked_when_it_is_up_again(
         graded(node)
     ask(node)
     down = of(node)
+    with node.database.reading.begin() as session:
+        kept_of_it = session.query(CommitmentQuestionRow).count()
 
     with running(archive, destination):
         with node.database.sessions.begin() as session:
@@ -174,6 +177,7 @@ def test_an_archive_that_is_down_is_asked_when_it_is_up_again(
         wait_for(node, committed=2)
 
     assert (down.waiting, down.failed) == (2, 0)
+    assert kept_of_it == 0
 
 
 def test_another_ae_may_answer_for_a_destination(

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from storage import retention
+from storage import backup, retention
 from storage.backup import DUMP_NAME, SQLITE_NAME, _connection, back_up
 from storage.database import Database, check_schema, open_database
 from storage.errors import BackupFailed
@@ -136,17 +137,94 @@ def test_a_file_that_goes_by_rule_meanwhile_is_no_damage(
     with sqlite.sessions.begin() as session:
         builders.set_aside(session, Files(data).write_received([b"text"]), megabytes=2)
 
+    place = backup._place
+
     def remove_first(source: Path, file: Path) -> str:
         with sqlite.sessions.begin() as session:
             retention.trim_quarantine(session, 1 << 20, 10)
         source.unlink()
-        raise FileNotFoundError(source)
+        return place(source, file)
 
-    monkeypatch.setattr("storage.backup._place", remove_first)
+    monkeypatch.setattr(backup, "_place", remove_first)
     copied = back_up(sqlite_database_url, data, target)
 
-    assert (copied.files, copied.wrong) == (0, [])
+    assert (copied.files, copied.lost) == (0, [])
     assert rows_in(f"sqlite:///{target / SQLITE_NAME}") == set()
+
+
+def test_a_later_backup_finds_and_mends_what_was_damaged_in_the_backup(
+    sqlite: Database, sqlite_database_url: str, data: Path, target: Path
+) -> None:
+    key = keep(sqlite, data)
+    back_up(sqlite_database_url, data, target)
+    (target / "received" / key).write_bytes(b"imagE")
+
+    copied = back_up(sqlite_database_url, data, target)
+
+    assert (copied.files, copied.there_already) == (1, 0)
+    assert (target / "received" / key).read_bytes() == b"image"
+
+
+@pytest.mark.parametrize("damage", ["other bytes", "gone", "unreadable"])
+def test_a_later_backup_names_what_was_damaged_here_and_keeps_its_own(
+    sqlite: Database, sqlite_database_url: str, data: Path, target: Path, damage: str
+) -> None:
+    key = keep(sqlite, data)
+    back_up(sqlite_database_url, data, target)
+    path = data / "received" / key
+    path.unlink()
+    if damage == "other bytes":
+        path.write_bytes(b"imagE")
+    elif damage == "unreadable":
+        path.mkdir()
+
+    with pytest.raises(BackupFailed, match="1 files are missing or damaged here") as it:
+        back_up(sqlite_database_url, data, target)
+
+    assert f"received/{key}" in str(it.value)
+    assert (target / "received" / key).read_bytes() == b"image"
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others(
+    sqlite: Database, sqlite_database_url: str, data: Path, target: Path
+) -> None:
+    broken, good = keep(sqlite, data), keep(sqlite, data)
+    (data / "received" / broken).unlink()
+    (data / "received" / broken).mkdir()
+
+    with pytest.raises(BackupFailed, match="lacks 1 files"):
+        back_up(sqlite_database_url, data, target)
+
+    assert keys_in(target) == {good}
+    assert list(target.rglob("*.part")) == []
+
+
+def test_more_files_than_a_driver_takes_parameters_may_be_missing(
+    sqlite: Database,
+    sqlite_database_url: str,
+    data: Path,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = [keep(sqlite, data) for _ in range(5)]
+    shutil.rmtree(data / "received")
+    monkeypatch.setattr(backup, "ROWS", 2)
+    most = 0
+
+    def count(_conn: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        nonlocal most
+        if " IN (" in statement:
+            most = max(most, len(values))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", count)
+    try:
+        with pytest.raises(BackupFailed, match="lacks 5 files") as failed:
+            back_up(sqlite_database_url, data, target)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", count)
+
+    assert keys[0] in str(failed.value)
+    assert 0 < most <= 2
 
 
 def test_a_backup_into_the_data_directory_is_refused(

@@ -12,18 +12,21 @@ from storage.alarms import AlarmKind, open_alarms
 from storage.answers import Report
 from storage.commitments import Question
 from storage.database import Database
+from storage.outbox import Addressee
 from storage.overview import Commitments, overview
-from tests.storage.builders import STUDY, graded, pass_time
+from storage.tables import CommitmentQuestionRow
+from tests.storage.builders import PACS, STUDY, graded, pass_time
 
 LONG_AGO = 10.0**6
 LOST = 0x0112
 """Failure Reason: no such object instance (PS3.3 C.14.1.1)."""
 
 
-def deliver(session: Session) -> None:
-    for delivery in outbox.claim_due(session, "pacs", "worker", 60, 10):
-        outbox.delivered(session, delivery, 0)
-        commitments.expect(session, delivery)
+def deliver(session: Session, *destinations: str) -> None:
+    for destination in destinations or ("pacs",):
+        for delivery in outbox.claim_due(session, destination, "worker", 60, 10):
+            outbox.delivered(session, delivery, 0)
+            commitments.expect(session, delivery)
 
 
 def ask(session: Session) -> Question:
@@ -52,7 +55,7 @@ def lost(question: Question) -> Report:
 
 
 def counts(session: Session) -> Commitments:
-    [found] = overview(session).commitments
+    [found] = [it for it in overview(session).commitments if it.destination == "pacs"]
     return found
 
 
@@ -195,7 +198,7 @@ def test_a_destination_that_cannot_be_reached_is_asked_for_ever(
         graded(session)
         deliver(session)
         for _ in range(3 * commitments.MAX_ASKS):
-            commitments.postpone(session, ask(session), "no connection")
+            commitments.postpone(session, ask(session), "no connection", sent=False)
             pass_time(session, commitments.LAST_RETRY_SECONDS)
 
         answers.answered(session, kept(asked(session)))
@@ -234,9 +237,51 @@ def test_a_destination_that_is_no_longer_asked_leaves_nothing_waiting(
         commitments.withdraw(session, [])
 
         assert still_asked == 1
-        assert (counts(session).asked, counts(session).failed) == (0, 1)
+        assert (counts(session).asked, counts(session).failed) == (0, 0)
+        assert counts(session).withdrawn == 1
+        assert overview(session).errors == ()
         assert open_alarms(session) == []
         answers.answered(session, kept(question))
+        assert counts(session).committed == 1
+
+
+def test_what_is_no_longer_asked_keeps_no_alarm_of_another_open(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        archive = Addressee("archive", shadow=False)
+        graded(session, destinations=(PACS, archive))
+        deliver(session, "pacs", "archive")
+        commitments.withdraw(session, ["pacs"])
+        question = ask(session)
+        commitments.fail(session, question, "it offers no storage commitment")
+        alarmed = len(open_alarms(session))
+
+        answers.answered(session, kept(question))
+
+        assert alarmed == 1
+        assert open_alarms(session) == []
+
+
+def questions(session: Session) -> int:
+    return session.query(CommitmentQuestionRow).count()
+
+
+def test_a_question_that_never_left_is_not_kept(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        deliver(session)
+        for _ in range(3):
+            commitments.postpone(session, ask(session), "no connection", sent=False)
+            pass_time(session, LONG_AGO)
+        unsent = questions(session)
+        lost_on_the_way = ask(session)
+        commitments.postpone(session, lost_on_the_way, "no answer", sent=True)
+
+        answers.answered(session, kept(lost_on_the_way))
+
+        assert unsent == 0
+        assert questions(session) == 1
         assert counts(session).committed == 1
 
 
@@ -261,7 +306,7 @@ def test_a_worker_that_vanished_while_it_asked_leaves_its_question_to_the_next(
     "write",
     [
         commitments.asked,
-        lambda session, it: commitments.postpone(session, it, "late"),
+        lambda session, it: commitments.postpone(session, it, "late", sent=True),
         lambda session, it: commitments.refused(session, it, "late"),
         lambda session, it: commitments.fail(session, it, "late"),
     ],

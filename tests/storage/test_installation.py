@@ -19,6 +19,7 @@ from storage.installation import (
     ID_NAME,
     _shared,
     installation_id,
+    nobody_works,
     occupied,
     tighten,
 )
@@ -46,6 +47,23 @@ def test_receiver_and_workers_of_one_node_share_its_directory(
         occupied(database, data) as third,
     ):
         assert first == second == third == installation_id(data)
+
+
+def test_nobody_is_let_in_meanwhile_and_nobody_is_there(
+    database: Database, data: Path
+) -> None:
+    with (
+        occupied(database, data),
+        pytest.raises(NotOurs, match="stop lumbar-node-worker"),
+        nobody_works(data),
+    ):
+        pass
+
+    with nobody_works(data):
+        pass
+
+    with occupied(database, data):
+        pass
 
 
 def test_a_second_receiver_is_refused(database: Database, data: Path) -> None:

@@ -14,6 +14,7 @@ from storage.instances import hold
 from storage.outbox import Addressee, Delivery, ObjectKind
 from storage.overview import Deliveries, overview
 from storage.patients import release
+from storage.withdrawal import withdraw_destination
 from tests.storage.builders import PACS, STUDY, graded, pass_time, produced, receive
 
 REPORT = ObjectKind.STRUCTURED_REPORT
@@ -346,6 +347,139 @@ def test_resend_concerns_the_latest_revision_only(database: Database) -> None:
         assert claim_one(session).revision == 2
 
 
+def test_a_later_revision_waits_until_the_earlier_one_is_there(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        outbox.postpone(session, claim_one(session), "no association", None)
+        graded(session, revision=2)
+        too_early = claim(session)
+        pass_time(session, outbox.LAST_RETRY_SECONDS)
+
+        first = claim_one(session)
+        assert claim(session) == []
+        outbox.delivered(session, first, 0)
+        second = claim_one(session)
+
+    assert too_early == []
+    assert (first.revision, second.revision) == (1, 2)
+
+
+def test_what_fails_for_hours_does_not_keep_the_later_revision_and_ends_with_it(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        graded(session, revision=2)
+        for _ in range(outbox.LATER_WAITS_ATTEMPTS):
+            outbox.postpone(session, claim_one(session), "cannot be read", None)
+            pass_time(session, outbox.LAST_RETRY_SECONDS)
+        first, second = claim(session)
+        outbox.postpone(session, first, "cannot be read", None)
+
+        outbox.delivered(session, second, 0)
+
+        assert (first.revision, second.revision) == (1, 2)
+        assert counts(session).withdrawn == 1
+        assert overview(session).errors == ()
+
+
+def test_another_destination_kind_or_study_is_not_waited_for(
+    database: Database,
+) -> None:
+    archive = Addressee("archive", shadow=False)
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        outbox.postpone(session, claim_one(session), "no association", None)
+        picture = [produced(PICTURE, suffix="2")]
+        graded(session, revision=2, objects=picture, destinations=(PACS, archive))
+        graded(session, "1.2.4", revision=2)
+
+        to_pacs, to_archive = claim(session), claim(session, "archive")
+
+    assert [it.study_instance_uid for it in to_pacs] == [STUDY, "1.2.4"]
+    assert len(to_archive) == 1
+
+
+def test_what_a_destination_refused_ends_when_it_takes_a_later_revision(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        outbox.dead(session, claim_one(session), "refused", 0xC000)
+        graded(session, revision=2)
+        while_waiting = counts(session).dead, len(open_alarms(session))
+
+        outbox.delivered(session, claim_one(session), 0)
+
+        assert while_waiting == (1, 1)
+        assert (counts(session).dead, counts(session).withdrawn) == (0, 1)
+        assert open_alarms(session) == []
+        assert overview(session).errors == ()
+
+
+def test_what_another_destination_refuses_keeps_its_alarm(database: Database) -> None:
+    archive = Addressee("archive", shadow=False)
+    with database.sessions.begin() as session:
+        graded(session, revision=1, destinations=(PACS, archive))
+        outbox.dead(session, claim_one(session), "refused", 0xC000)
+        outbox.dead(session, claim(session, "archive")[0], "refused", 0xC000)
+        graded(session, revision=2, destinations=(PACS, archive))
+
+        outbox.delivered(session, claim_one(session), 0)
+
+        assert counts(session, "archive").dead == 1
+        assert len(open_alarms(session)) == 2
+
+
+def test_resend_ends_what_earlier_revisions_never_sent(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1, objects=[produced(), produced(PICTURE)])
+        first, second = claim(session)
+        outbox.dead(session, first, "refused", 0xC000)
+        outbox.postpone(session, second, "out of resources", 0xA700)
+        graded(session, revision=2)
+
+        assert outbox.resend(session, STUDY) == 1
+
+        assert claim_one(session).revision == 2
+        assert counts(session).withdrawn == 2
+        assert open_alarms(session) == []
+
+
+def test_resend_sends_nothing_to_a_destination_that_is_no_longer_configured(
+    database: Database,
+) -> None:
+    old = Addressee("old pacs", shadow=False)
+    with database.sessions.begin() as session:
+        graded(session, destinations=(PACS, old))
+        outbox.dead(session, claim(session, "old pacs")[0], "refused", 0xC000)
+
+        assert outbox.resend(session, STUDY, [PACS]) == 1
+        assert outbox.resend(session, STUDY, []) == 0
+
+        # Somebody has to put the destination back, or withdraw what it refused.
+        assert len(open_alarms(session)) == 1
+        withdraw_destination(session, "old pacs")
+        assert open_alarms(session) == []
+
+
+def test_what_waits_for_nobody_can_be_withdrawn(database: Database) -> None:
+    old = Addressee("old", shadow=False)
+    with database.sessions.begin() as session:
+        graded(session, objects=[produced(), produced(PICTURE)], destinations=(old,))
+        outbox.dead(session, claim(session, "old")[0], "refused", 0xC000)
+        graded(session, "1.2.4", destinations=(PACS,))
+
+        assert withdraw_destination(session, "old") == 2
+
+        assert counts(session, "old").withdrawn == 2
+        assert open_alarms(session) == []
+        assert claim(session, "old") == []
+        assert claim_one(session).study_instance_uid == "1.2.4"
+
+
 def test_resending_an_unknown_study_is_refused_by_name(database: Database) -> None:
     with (
         database.sessions.begin() as session,
@@ -393,6 +527,7 @@ def test_predecessors_are_what_the_previous_result_had_to_send(
     ]
     with database.sessions.begin() as session:
         graded(session, revision=1, objects=first)
+        outbox.delivered(session, claim_one(session), 0)
         graded(session, revision=3, objects=second)
         for delivery in claim(session):
             outbox.fall_back(session, delivery, "context refused", 0x0122)
@@ -402,6 +537,24 @@ def test_predecessors_are_what_the_previous_result_had_to_send(
         assert outbox.predecessors(session, STUDY, 3) == first
         assert outbox.predecessors(session, STUDY, 1) == []
     assert [(it.kind, it.rank) for it in named] == [(PICTURE, 0), (REPORT, 1)]
+
+
+def test_what_no_pacs_has_or_gets_is_no_predecessor(database: Database) -> None:
+    shadow = Addressee("pacs", shadow=True)
+    with database.sessions.begin() as session:
+        graded(session, revision=1, destinations=(shadow,))
+        after_shadow = outbox.predecessors(session, STUDY, 2)
+        graded(session, revision=2, objects=[produced(suffix="2")])
+        while_waiting = outbox.predecessors(session, STUDY, 3)
+        outbox.delivered(session, claim_one(session), 0)
+        graded(session, revision=3, objects=[produced(suffix="3")])
+        outbox.dead(session, claim_one(session), "refused", 0xC000)
+
+        after_refusal = outbox.predecessors(session, STUDY, 4)
+
+    assert after_shadow == []
+    assert [it.sop_instance_uid for it in while_waiting] == ["2.25.0.2"]
+    assert after_refusal == while_waiting
 
 
 def test_two_senders_at_once_never_send_the_same(database_url: str) -> None:

@@ -164,6 +164,19 @@ def test_a_destination_that_is_no_longer_asked_keeps_nothing(
         assert finished(session) == [STUDY]
 
 
+def test_what_a_later_revision_replaces_keeps_nothing(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session, revision=1)
+        for delivery in outbox.claim_due(session, PACS, "worker", 60, 10):
+            outbox.dead(session, delivery, "refused", 0xC000)
+        graded(session, revision=2)
+        for delivery in outbox.claim_due(session, PACS, "worker", 60, 10):
+            outbox.delivered(session, delivery, 0)
+        pass_time(session, MONTHS_SECONDS)
+
+        assert finished(session) == [STUDY]
+
+
 def test_shadow_deliveries_keep_nothing(database: Database) -> None:
     with database.sessions.begin() as session:
         graded(session, destinations=(Addressee("watched", shadow=True),))
