@@ -120,13 +120,17 @@ def run_trial(arguments: argparse.Namespace) -> str:
 
     if not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: make the folder first")
+    fits = arguments.calibrate or arguments.settle_shares
+    if fits and not arguments.bundles:
+        raise UsageError(
+            "fitting writes into a bundle: name yours, not the shipped one"
+        )
     bundles = [
         load_bundle(path) for path in arguments.bundles or [shipped_bundle_path()]
     ]
     if len({bundle.path.name for bundle in bundles}) < len(bundles):
         raise UsageError("two folders of bundles have one name: rename one of them")
     studies = find_set(arguments.set)
-    fits = arguments.calibrate or arguments.settle_shares
     if fits and studies.name.startswith("test"):
         raise UsageError(f"{studies.name} measures bundles: fit on `calibration`")
     number = min(arguments.studies or studies.studies, studies.studies)

@@ -53,7 +53,7 @@ class ReadImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
+class RegionPlacer:
     """What finds landmarks, and how far it is believed."""
 
     locator: Locator
@@ -95,7 +95,7 @@ def training_slices(
     images: Sequence[LabelledImage],
     spec: Preprocessing,
     shift_mm: float,
-    placing: Placing | None = None,
+    placing: RegionPlacer | None = None,
 ) -> Iterator[LabelledSlice]:
     """Yield images for learning, cut down to what the network may ever see of them.
 
@@ -131,7 +131,7 @@ def _upright(
 
 
 def _centre(
-    read: ReadImage, spec: Preprocessing, placing: Placing | None
+    read: ReadImage, spec: Preprocessing, placing: RegionPlacer | None
 ) -> tuple[float, float]:
     """Return row and column of the region's centre, as the service would place it."""
     finder = placing.finder if placing else RegionFinder(spec)

@@ -24,7 +24,7 @@ from grading.training.checkpoint import CHECKPOINT_NAME, check_resumable
 from grading.training.fit import fit
 from grading.training.fitting import SETTLING_BATCHES, Progress
 from grading.training.heads import HEADS, heads_for
-from grading.training.images import Placing, training_slices
+from grading.training.images import RegionPlacer, training_slices
 from grading.training.machinery import GRADIENT_NORM, Machinery, hardware
 from grading.training.manifest import (
     Manifest,
@@ -248,20 +248,20 @@ def describe(
     )
 
 
-def _placing(start: Start | None) -> Placing | None:
+def _placing(start: Start | None) -> RegionPlacer | None:
     """Return what places regions in the bundle to start from, and in the new one."""
     bundle = start.bundle if start else None
     locator = locator_of(bundle, torch.device("cpu")) if bundle else None
     if bundle is None or locator is None:
         return None
-    return Placing(locator, region_finder(bundle.card))
+    return RegionPlacer(locator, region_finder(bundle.card))
 
 
 def _read(
     labelled: Labelled,
     part: Part,
     recipe: Recipe,
-    placing: Placing | None,
+    placing: RegionPlacer | None,
     shift_mm: float = 0.0,
 ) -> list[LabelledSlice]:
     """Read one part of a manifest, which must not be empty."""

@@ -163,6 +163,17 @@ def test_a_set_that_measures_settles_nothing(
     assert "fit on `calibration`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--calibrate", "--settle-shares"])
+def test_the_shipped_bundle_is_not_written_by_accident(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--set", "calibration", "--out", str(tmp_path), option]
+
+    assert main(["trial", *arguments]) == 1
+
+    assert "name yours, not the shipped one" in capsys.readouterr().err
+
+
 def test_a_slice_that_was_not_graded_counts_as_not_found(
     examined: Examined, grader: Grader
 ) -> None:

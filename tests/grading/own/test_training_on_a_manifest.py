@@ -35,7 +35,7 @@ from grading.series import Slice
 from grading.training.fit import fit
 from grading.training.fitting import Progress
 from grading.training.heads import HEADS
-from grading.training.images import Placing, training_slices
+from grading.training.images import RegionPlacer, training_slices
 from grading.training.manifest import (
     Manifest,
     Origin,
@@ -136,7 +136,7 @@ def test_where_nobody_drew_a_box_landmarks_place_what_is_learned(
     manifest: Manifest,
 ) -> None:
     small = Preprocessing(region_size_mm=20.0, grid_pixels=16)
-    placing = Placing(ElsewhereLocator(), RegionFinder(small))
+    placing = RegionPlacer(ElsewhereLocator(), RegionFinder(small))
     bare = replace(manifest.images[0], box=None)
     boxed = replace(manifest.images[0], box=Box(29, 29, 31, 33))
 
