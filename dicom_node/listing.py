@@ -162,7 +162,7 @@ def as_table(grades: StudyGrades) -> str:
             for verdict in grades.series
         ),
         "",
-        "per slice (grade, its probability)",
+        f"per slice (grade, its probability{_calibrated_text(grades)})",
         heading,
         *(
             f"{found.slab:>4}  {number:>5}  {found.position_mm:>7.1f} mm  "
@@ -203,6 +203,11 @@ def _roots_text(level: LevelGrade) -> str:
         for side in Side
         if side in level.roots
     )
+
+
+def _calibrated_text(grades: StudyGrades) -> str:
+    every = [grading for one in grades.slices for grading in one.grades.values()]
+    return "" if any(one.calibrated for one in every) else ", not calibrated"
 
 
 def _legend(grades: StudyGrades) -> list[str]:

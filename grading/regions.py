@@ -49,6 +49,12 @@ class RegionFinder:
     spec: Preprocessing
     max_spread_mm: float = MAX_SPREAD_MM
 
+    def believed(self, found: AxialFound | None) -> AxialFound | None:
+        """Return what was found, None where the looks at a slice disagree too much."""
+        if found is None or (found.spread_mm or 0.0) > self.max_spread_mm:
+            return None
+        return found
+
     def regions(self, seen: Sequence[Seen], slabs: Sequence[Slab]) -> list[Region]:
         """Return each slice's region, in the order of the slices."""
         own = [self._own(one) for one in seen]
@@ -70,10 +76,8 @@ class RegionFinder:
         """Return the region that a slice gives by itself."""
         if one.box is not None:
             return self._region(PixelPoint(*one.box.centre), RegionOrigin.DRAWN)
-        found = one.found
+        found = self.believed(one.found)
         if found is None or found.marks.sac_centre is None:
-            return None
-        if found.spread_mm is not None and found.spread_mm > self.max_spread_mm:
             return None
         sac, margin = found.marks.sac_centre, found.marks.disc_margin
         point = _middle(one.header, sac, margin)

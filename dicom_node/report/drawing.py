@@ -38,6 +38,7 @@ from dicom_node.report.wording import (
     picture_notes,
     plain_text,
     refused_count,
+    uncalibrated,
     uncertain_grades,
     worst_grades,
 )
@@ -141,6 +142,7 @@ def _remarks(evidence: Evidence, grades: StudyGrades) -> list[str]:
         *([more] if hidden > 0 else []),
         *uncertain_grades(grades),
         EXCLUSIONS,
+        *uncalibrated(grades),
         *missing_images(evidence),
         *levels_without_grades(grades),
         *beside_discs(grades),
