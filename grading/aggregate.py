@@ -1,8 +1,8 @@
 """From slices to levels: means, worst slices and key slices.
 
-The rule stands in ``docs/levels.md``. A level's grades are the mean of the calibrated
-probabilities of the slices that pass through its disc; beside the mean stands the
-slice with the highest grade. Where no level is known a slab stands for it.
+The rule stands in ``docs/levels.md``. A level's grades are the mean of the
+probabilities of the slices that pass through its disc; beside the mean stands the slice
+with the highest grade. Where no level is known a slab stands for it.
 """
 
 from __future__ import annotations

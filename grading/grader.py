@@ -138,7 +138,7 @@ class Grader:
     def probabilities(
         self, tensors: Sequence[torch.Tensor]
     ) -> Mapping[str, list[tuple[float, ...]]]:
-        """Return each head's calibrated probabilities for each slice.
+        """Return each head's probabilities for each slice, at its temperature.
 
         The whole study is one batch. Whatever the engine, the heads are computed
         here, in float32.
@@ -146,11 +146,11 @@ class Grader:
         (features,) = self._engine(torch.stack(list(tensors)))
         with torch.inference_mode():
             return {
-                name: self._calibrated(name, head(features))
+                name: self._softened(name, head(features))
                 for name, head in self._heads.items()
             }
 
-    def _calibrated(self, head: str, logits: torch.Tensor) -> list[tuple[float, ...]]:
+    def _softened(self, head: str, logits: torch.Tensor) -> list[tuple[float, ...]]:
         softened = torch.softmax(logits.double() / self._temperature(head), dim=1)
         return [tuple(row) for row in softened.tolist()]
 
