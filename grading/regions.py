@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from grading.boxes import Box
 from grading.card import Card
-from grading.grades import PixelPoint, Region, RegionOrigin
+from grading.grades import AxialMarks, PixelPoint, Region, RegionOrigin
 from grading.headers import ImageHeader, Vector
 from grading.landmarks.found import AxialFound
 from grading.levels.geometry import at, dot, minus, pixel_of, plus
@@ -50,8 +50,13 @@ class RegionFinder:
     max_spread_mm: float = MAX_SPREAD_MM
 
     def believed(self, found: AxialFound | None) -> AxialFound | None:
-        """Return what was found, None where the looks at a slice disagree too much."""
-        if found is None or (found.spread_mm or 0.0) > self.max_spread_mm:
+        """Return what was found, None where it is nothing or the looks disagree.
+
+        A look that does not find the canal cannot tell whether there is a disc.
+        """
+        if found is None or found.marks == AxialMarks():
+            return None
+        if found.spread_mm is not None and found.spread_mm > self.max_spread_mm:
             return None
         return found
 
