@@ -162,7 +162,7 @@ def as_table(grades: StudyGrades) -> str:
             for verdict in grades.series
         ),
         "",
-        f"per slice (grade, its probability{_calibrated_text(grades)})",
+        "per slice (grade, its probability)",
         heading,
         *(
             f"{found.slab:>4}  {number:>5}  {found.position_mm:>7.1f} mm  "
@@ -205,17 +205,16 @@ def _roots_text(level: LevelGrade) -> str:
     )
 
 
-def _calibrated_text(grades: StudyGrades) -> str:
-    every = [grading for one in grades.slices for grading in one.grades.values()]
-    return "" if any(one.calibrated for one in every) else ", not calibrated"
-
-
 def _legend(grades: StudyGrades) -> list[str]:
     graded: Sequence[SliceGrade | LevelGrade] = (*grades.slices, *grades.levels)
     asked = any(
         grading.needs_reader for one in graded for grading in one.grades.values()
     )
-    return [f"{NEEDS_READER} the grade needs a reader"] if asked else []
+    fitted = all(it.calibrated for one in graded for it in one.grades.values())
+    return [
+        *([f"{NEEDS_READER} the grade needs a reader"] if asked else []),
+        *([] if fitted else ["not all probabilities are calibrated"]),
+    ]
 
 
 def _gradings_text(gradings: Mapping[Finding, Grading]) -> str:

@@ -59,6 +59,7 @@ MARKS_REMARK = (
     "Square: what was analysed. Pale line: the intra-facet line between the facets."
 )
 WORST_REMARK = "Max: the highest grade of a single slice."
+UNCALIBRATED_REMARK = "Not all probabilities are calibrated."
 MARGIN = 20.0
 WIDTH = SIDE_PIXELS - 2 * MARGIN
 
@@ -142,7 +143,6 @@ def _remarks(evidence: Evidence, grades: StudyGrades) -> list[str]:
         *([more] if hidden > 0 else []),
         *uncertain_grades(grades),
         EXCLUSIONS,
-        *uncalibrated(grades),
         *missing_images(evidence),
         *levels_without_grades(grades),
         *beside_discs(grades),
@@ -165,7 +165,11 @@ def _key_to_signs(grades: StudyGrades) -> list[str]:
     keys = {level.key_slice for level in grades.levels}
     marked = any(it.key in keys and it.marks.facet_right for it in grades.slices)
     worse = any(worst_grades(grades, level) for level in grades.levels)
-    return [*([MARKS_REMARK] if marked else []), *([WORST_REMARK] if worse else [])]
+    return [
+        *([UNCALIBRATED_REMARK] if uncalibrated(grades) else []),
+        *([MARKS_REMARK] if marked else []),
+        *([WORST_REMARK] if worse else []),
+    ]
 
 
 def _draw_table(canvas: Canvas, shown: Sequence[LevelGrade], bottom: float) -> float:
