@@ -22,7 +22,7 @@ from dicom_node.evidence import HeldSeries, Memory, what_seems_missing
 from dicom_node.logs import Action, about, where
 from dicom_node.patience import Patience, in_words
 from dicom_node.reading import Reader, Unreadable
-from grading.grades import SeriesVerdict
+from grading.grades import SeriesVerdict, quoted
 from grading.headers import ImageHeader
 from grading.levels.gaps import evenly_spaced, gaps
 from grading.series import (
@@ -285,8 +285,8 @@ def _held_series(
         too_few=not used and len(headers.images) < MIN_SLICES,
         gaps=tuple(
             f"Images seem to be missing: {gap.slices} would fit between two slices of "
-            f"series '{headers.description}' that lie {gap.gap_mm:.1f} mm apart, the "
-            f"others lie {gap.spacing_mm:.1f} mm apart."
+            f"series {quoted(headers.description)} that lie {gap.gap_mm:.1f} mm "
+            f"apart, the others lie {gap.spacing_mm:.1f} mm apart."
             for gap in gaps(images)
         ),
         even=evenly_spaced(images),

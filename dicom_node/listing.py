@@ -210,7 +210,11 @@ def _legend(grades: StudyGrades) -> list[str]:
     asked = any(
         grading.needs_reader for one in graded for grading in one.grades.values()
     )
-    return [f"{NEEDS_READER} the grade needs a reader"] if asked else []
+    fitted = all(it.calibrated for one in graded for it in one.grades.values())
+    return [
+        *([f"{NEEDS_READER} the grade needs a reader"] if asked else []),
+        *([] if fitted else ["not all probabilities are calibrated"]),
+    ]
 
 
 def _gradings_text(gradings: Mapping[Finding, Grading]) -> str:

@@ -1,8 +1,8 @@
 """From slices to levels: means, worst slices and key slices.
 
-The rule stands in ``docs/levels.md``. A level's grades are the mean of the calibrated
-probabilities of the slices that pass through its disc; beside the mean stands the
-slice with the highest grade. Where no level is known a slab stands for it.
+The rule stands in ``docs/levels.md``. A level's grades are the mean of the
+probabilities of the slices that pass through its disc; beside the mean stands the slice
+with the highest grade. Where no level is known a slab stands for it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ def level_grades(
 ) -> tuple[LevelGrade, ...]:
     """Give each disc level the mean probabilities of the slices through its disc.
 
-    A slab of which no slice has a level is graded by itself, unless it is known to
-    pass through no disc. Where nothing would be graded that way, every slab is.
+    A slab of which no slice has a level is graded by itself: by the slices that show
+    a disc, by all that may where none is known to. What is known to pass through no
+    disc counts nowhere, so there may be no level at all.
     """
     groups = _by_level(slice_grades) + _by_slab(slice_grades)
-    if not groups:
-        slabs = sorted({one.slab for one in slice_grades})
-        groups = [[one for one in slice_grades if one.slab == slab] for slab in slabs]
     places = {one.key: place for place, one in enumerate(slice_grades)}
     groups.sort(key=lambda group: min(places[one.key] for one in group))
     return tuple(_level_grade(members, slab_count) for members in groups)
@@ -52,7 +50,10 @@ def _by_slab(slice_grades: Sequence[SliceGrade]) -> list[list[SliceGrade]]:
     for one in slice_grades:
         if one.slab not in levelled and one.through_disc is not False:
             groups.setdefault(one.slab, []).append(one)
-    return list(groups.values())
+    return [
+        [one for one in members if one.through_disc] or members
+        for members in groups.values()
+    ]
 
 
 def _level_grade(members: Sequence[SliceGrade], slabs: int) -> LevelGrade:

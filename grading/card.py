@@ -113,6 +113,17 @@ def named_by_calibration(card: Card) -> Card:
     return replace(card, version=plain + mark)
 
 
+def uncovered(card: Card) -> tuple[str, ...]:
+    """Return the heads that the site's evaluation says nothing about.
+
+    None where there is no evaluation: then the basis says so for all of them.
+    """
+    if card.evaluation is None:
+        return ()
+    known = card.evaluation.figures
+    return tuple(head.name for head in card.heads if not known.get(head.name))
+
+
 def without_evaluation(card: Card) -> Card:
     """Return the card of a bundle that is no longer the one its site has evaluated."""
     basis = Basis.UNEVALUATED if card.basis is Basis.SITE else card.basis

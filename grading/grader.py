@@ -11,6 +11,7 @@ from pydicom import Dataset
 from grading.aggregate import level_grades
 from grading.boxes import Box
 from grading.bundle import Bundle, locator_of
+from grading.card import uncovered
 from grading.engines.choosing import backbone_engine
 from grading.engines.engine import EngineName
 from grading.engines.on_onnx import Cache
@@ -26,11 +27,12 @@ from grading.grades import (
 from grading.landmarks.found import Locator
 from grading.levels.belonging import Placed
 from grading.network import SIDE_HEADS, MultiTaskResNet
-from grading.notes import level_notes, region_notes
+from grading.notes import level_notes, region_notes, root_notes, uncovered_notes
 from grading.placing import find_places
 from grading.prepared import Prepared, prepare
 from grading.regions import region_finder
 from grading.study import StudyReader
+from grading.trust import EVERY_GRADE
 
 
 class Grader:
@@ -76,6 +78,7 @@ class Grader:
         self._finder = region_finder(bundle.card)
         self._engine = backbone_engine(network.backbone, grid, on, engine, cache)
         self._heads = network.heads
+        self._uncovered = uncovered(bundle.card)
 
     @property
     def bundle(self) -> Bundle:
@@ -126,6 +129,8 @@ class Grader:
                 *region_notes(slice_grades),
                 *placing.notes,
                 *level_notes(slice_grades, of_levels, found_slabs),
+                *root_notes(of_levels),
+                *uncovered_notes(self._uncovered),
             ),
             sagittal=placing.view,
         )
@@ -133,7 +138,7 @@ class Grader:
     def probabilities(
         self, tensors: Sequence[torch.Tensor]
     ) -> Mapping[str, list[tuple[float, ...]]]:
-        """Return each head's calibrated probabilities for each slice.
+        """Return each head's probabilities for each slice, at its temperature.
 
         The whole study is one batch. Whatever the engine, the heads are computed
         here, in float32.
@@ -141,11 +146,11 @@ class Grader:
         (features,) = self._engine(torch.stack(list(tensors)))
         with torch.inference_mode():
             return {
-                name: self._calibrated(name, head(features))
+                name: self._softened(name, head(features))
                 for name, head in self._heads.items()
             }
 
-    def _calibrated(self, head: str, logits: torch.Tensor) -> list[tuple[float, ...]]:
+    def _softened(self, head: str, logits: torch.Tensor) -> list[tuple[float, ...]]:
         softened = torch.softmax(logits.double() / self._temperature(head), dim=1)
         return [tuple(row) for row in softened.tolist()]
 
@@ -180,25 +185,41 @@ class Grader:
                 for side, head in SIDE_HEADS.items()
                 if head in gradings
             },
-            marks=_marks(prepared),
+            marks=_marks(prepared, placed),
             further=gradings,
         )
 
     def _grading(self, head: str, values: tuple[float, ...]) -> Grading:
         p0, p1, p2, p3 = values
-        threshold = self._bundle.card.thresholds.get(head)
         return Grading(
             (p0, p1, p2, p3),
             temperature=self._temperature(head),
-            threshold=threshold.probability if threshold else None,
+            threshold=self._threshold(head),
         )
+
+    def _threshold(self, head: str) -> float | None:
+        """Return below which probability a grade needs a reader.
+
+        Under a site's name nothing stands alone that the site has not evaluated.
+        """
+        if head in self._uncovered:
+            return EVERY_GRADE
+        threshold = self._bundle.card.thresholds.get(head)
+        return threshold.probability if threshold else None
 
     def _temperature(self, head: str) -> float:
         return self._bundle.card.calibration.get(head, 1.0)
 
 
-def _marks(prepared: Prepared) -> AxialMarks:
-    """Return what was found on a slice, on the image as stored."""
+def _marks(prepared: Prepared, placed: Placed) -> AxialMarks:
+    """Return what was found on a slice, on the image as stored.
+
+    Disc margin and facets are taught on slices through discs; what a network makes of
+    them on others is nothing to show.
+    """
     if prepared.found is None:
         return AxialMarks()
-    return prepared.turn.marks(prepared.found.marks)
+    marks = prepared.turn.marks(prepared.found.marks)
+    if placed.through_disc is False:
+        return AxialMarks(sac_centre=marks.sac_centre)
+    return marks

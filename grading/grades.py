@@ -79,7 +79,7 @@ class Grading:
     """
 
     probabilities: tuple[float, float, float, float]
-    """Calibrated as far as the bundle is: see ``temperature`` and ``threshold``."""
+    """Calibrated where a temperature was fitted, else as the network gives them."""
     temperature: float = 1.0
     """What the network's logits were divided by; 1 where none was fitted."""
     threshold: float | None = None
@@ -102,6 +102,11 @@ class Grading:
     def probability(self) -> float:
         """The probability of the reported grade."""
         return max(self.probabilities)
+
+    @property
+    def calibrated(self) -> bool:
+        """False where no temperature was fitted: the probability is only a score."""
+        return self.temperature != 1.0
 
     @property
     def needs_reader(self) -> bool:
@@ -233,6 +238,18 @@ class LevelGrade:
     """The mean for each side's root; empty where the bundle does not tell sides."""
 
     @property
+    def worse_root(self) -> Grade | None:
+        """The higher grade of the roots; None where sides are not told apart."""
+        return max((grading.grade for grading in self.roots.values()), default=None)
+
+    @property
+    def roots_differ(self) -> bool:
+        """True where LNRC is not the worse root's grade, each by a head of its own."""
+        whole = self.grades.get(Finding.LNRC)
+        worse = self.worse_root
+        return whole is not None and worse is not None and whole.grade != worse
+
+    @property
     def name(self) -> str:
         """``L4/L5``, or ``slab 2 of 4`` where the level is not determined."""
         return self.level.value if self.level else f"slab {self.slab} of {self.slabs}"
@@ -343,6 +360,11 @@ FIRST_LINES: Mapping[Basis, str] = {
     ),
 }
 """The first line of every output, whoever prints it."""
+
+
+def quoted(description: str) -> str:
+    """Return a header's free text as notes quote it, so that quoting notes are told."""
+    return f"'{description}'"
 
 
 def mean_grading(gradings: Sequence[Grading]) -> Grading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grading.grades import LevelGrade, RegionOrigin, SliceGrade
+from grading.grades import Finding, LevelGrade, RegionOrigin, SliceGrade
 from grading.levels.belonging import Placed
 from grading.levels.discs import DiscChain
 from grading.levels.slabs import Slab
@@ -58,9 +58,10 @@ def counting_notes(chain: DiscChain) -> list[str]:
 
 
 def placing_notes(slabs: Sequence[int], placed: Sequence[Placed]) -> list[str]:
-    """Say which slabs pass through no disc, and which lie beyond the known ones.
+    """Say which slabs pass through no disc, and what lies beyond the known ones.
 
-    ``slabs`` gives each slice's slab.
+    ``slabs`` gives each slice's slab. Slices that pass beside a disc are counted
+    elsewhere, by whoever reports them.
     """
     by_slab: dict[int, list[Placed]] = {}
     for slab, where in zip(slabs, placed, strict=True):
@@ -73,14 +74,57 @@ def placing_notes(slabs: Sequence[int], placed: Sequence[Placed]) -> list[str]:
 
 
 def _whereabouts(members: Sequence[Placed]) -> str:
-    """Say why a slab counts for no level; empty where it counts."""
+    """Say what of a slab counts for no level, and why; empty where all of it does."""
     if all(one.beyond and one.through_disc is None for one in members):
         return "lies above the highest disc that was found: its level is not determined"
     if not all(one.through_disc is False for one in members):
-        return ""
+        return _lost(members)
     if all(one.beyond for one in members):
         return "lies below the lowest disc: its grades count for no level"
     return "passes through no disc: its grades count for no level"
+
+
+def _lost(members: Sequence[Placed]) -> str:
+    """Count the slices of a slab with levels that lie where no disc was found."""
+    if not any(one.level for one in members):
+        return ""
+    lost = [one for one in members if one.level is None and one.through_disc is None]
+    above = sum(one.beyond for one in lost)
+    said = [
+        f"has {count} slice(s) {place}: they count for no level"
+        for count, place in (
+            (above, "above the highest disc that was found"),
+            (len(lost) - above, "where no disc was found"),
+        )
+        if count
+    ]
+    return "; it ".join(said)
+
+
+def root_notes(levels: Sequence[LevelGrade]) -> list[str]:
+    """Say where the grade of the nerve roots is not that of the worse side's root.
+
+    Each is what its own head says, and none is made to fit another.
+    """
+    differ = [
+        f"{level.name} (LNRC {level.grades[Finding.LNRC].grade:d}, worse root "
+        f"{level.worse_root:d})"
+        for level in levels
+        if level.roots_differ
+    ]
+    if not differ:
+        return []
+    said = "LNRC and the sides' roots are graded separately and differ at"
+    return [f"{said} {', '.join(differ)}: a reader must decide."]
+
+
+def uncovered_notes(uncovered: Sequence[str]) -> list[str]:
+    """Say which grades this site's own evaluation says nothing about."""
+    if not uncovered:
+        return []
+    named = ", ".join(uncovered)
+    said = f"This site's evaluation did not cover {named}"
+    return [f"{said}: each of these grades needs a reader."]
 
 
 def level_notes(

@@ -40,7 +40,7 @@ def find_places(
     """
     if locator is None:
         return Placing((NOWHERE,) * len(prepared))
-    canal = [one.canal for one in prepared]
+    canal = [one.canal for one in prepared if one.region.located]
     told = survey(study.sagittal(canal), locator, canal)
     for uid, reason in told.reasons.items():
         study.leave_out(uid, reason)

@@ -31,6 +31,7 @@ class Prepared:
     position_mm: float
     region: Region
     found: AxialFound | None
+    """None where nobody looked, and where the looks were not believed."""
     tensor: torch.Tensor
     """``(1, grid, grid) float32``."""
 
@@ -55,7 +56,8 @@ def prepare(
 
     ``found`` lies on the slices as they lie here, ``drawn`` on the images as stored.
     """
-    looks: Sequence[AxialFound | None] = found or [None] * len(slices)
+    looked: Sequence[AxialFound | None] = found or [None] * len(slices)
+    looks = [finder.believed(one) for one in looked]
     boxes = drawn or {}
     seen = [
         Seen(slice_.header, look, _box_on(slice_, boxes))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from grading.boxes import Box
 from grading.card import Card
-from grading.grades import PixelPoint, Region, RegionOrigin
+from grading.grades import AxialMarks, PixelPoint, Region, RegionOrigin
 from grading.headers import ImageHeader, Vector
 from grading.landmarks.found import AxialFound
 from grading.levels.geometry import at, dot, minus, pixel_of, plus
@@ -49,6 +49,17 @@ class RegionFinder:
     spec: Preprocessing
     max_spread_mm: float = MAX_SPREAD_MM
 
+    def believed(self, found: AxialFound | None) -> AxialFound | None:
+        """Return what was found, None where it is nothing or the looks disagree.
+
+        A look that does not find the canal cannot tell whether there is a disc.
+        """
+        if found is None or found.marks == AxialMarks():
+            return None
+        if found.spread_mm is not None and found.spread_mm > self.max_spread_mm:
+            return None
+        return found
+
     def regions(self, seen: Sequence[Seen], slabs: Sequence[Slab]) -> list[Region]:
         """Return each slice's region, in the order of the slices."""
         own = [self._own(one) for one in seen]
@@ -70,10 +81,8 @@ class RegionFinder:
         """Return the region that a slice gives by itself."""
         if one.box is not None:
             return self._region(PixelPoint(*one.box.centre), RegionOrigin.DRAWN)
-        found = one.found
+        found = self.believed(one.found)
         if found is None or found.marks.sac_centre is None:
-            return None
-        if found.spread_mm is not None and found.spread_mm > self.max_spread_mm:
             return None
         sac, margin = found.marks.sac_centre, found.marks.disc_margin
         point = _middle(one.header, sac, margin)

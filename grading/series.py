@@ -17,7 +17,7 @@ from pydicom import Dataset
 
 from grading.decoding import Undecodable, decoded
 from grading.errors import NotGradable
-from grading.grades import Plane, SeriesVerdict, SliceKey, Weighting
+from grading.grades import Plane, SeriesVerdict, SliceKey, Weighting, quoted
 from grading.headers import ImageHeader, image_headers
 from grading.upright import (
     AS_STORED,
@@ -154,7 +154,7 @@ def load(series: SeriesHeaders, datasets: Mapping[SliceKey, Dataset]) -> LoadedS
             f"at least {MIN_SLICES} are needed; send the series again"
         )
     notes = (
-        (f"{unreadable} slice(s) of '{series.description}' could not be read.",)
+        (f"{unreadable} slice(s) of {quoted(series.description)} could not be read.",)
         if unreadable
         else ()
     )

@@ -49,8 +49,9 @@ class Turn:
         """Turn ``(rows, columns)``."""
         if self.nothing:
             return pixels
-        axes = [axis for axis, on in enumerate((self.upside_down, self.mirrored)) if on]
-        return np.ascontiguousarray(np.flip(pixels, axes))
+        rows = slice(None, None, -1 if self.upside_down else 1)
+        columns = slice(None, None, -1 if self.mirrored else 1)
+        return np.ascontiguousarray(pixels[rows, columns])
 
     def point(self, point: PixelPoint) -> PixelPoint:
         """Carry a point over."""

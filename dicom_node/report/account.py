@@ -20,6 +20,8 @@ from dicom_node.report.wording import (
     comments_before,
     plain_text,
     summary_line,
+    uncalibrated,
+    uncertain_grades,
     worst_grades,
 )
 from grading.grades import FIRST_LINES, StudyGrades
@@ -44,7 +46,7 @@ class Account:
 
 def account_of(evidence: Evidence, grades: StudyGrades, phrases: Phrases) -> Account:
     """Say everything once; plain ASCII but for what the phrases' language needs."""
-    known = _translations(phrases)
+    known = _translations(grades, phrases)
     return Account(
         warnings=tuple(known.get(text, text) for text in comments_before(grades)),
         lines=tuple(
@@ -56,12 +58,17 @@ def account_of(evidence: Evidence, grades: StudyGrades, phrases: Phrases) -> Acc
     )
 
 
-def _translations(phrases: Phrases) -> dict[str, str]:
-    """Return the fixed sentences by their English; empty for English itself."""
-    said = fixed(phrases.language).sentences
+def _translations(grades: StudyGrades, phrases: Phrases) -> dict[str, str]:
+    """Return what is said before any grade by its English."""
+    words = fixed(phrases.language)
+    said = words.sentences
     english = {basis.value: line for basis, line in FIRST_LINES.items()}
     english |= {"disclaimer": DISCLAIMER, "exclusions": EXCLUSIONS}
-    return {english[name]: sentence for name, sentence in said.items()}
+    known = {english[name]: sentence for name, sentence in said.items()}
+    for sentences in (uncalibrated, uncertain_grades):
+        translated = sentences(grades, words.doubts)
+        known |= dict(zip(sentences(grades), translated, strict=True))
+    return known
 
 
 def missing_images(evidence: Evidence) -> list[str]:

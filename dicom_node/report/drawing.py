@@ -38,6 +38,7 @@ from dicom_node.report.wording import (
     picture_notes,
     plain_text,
     refused_count,
+    uncalibrated,
     uncertain_grades,
     worst_grades,
 )
@@ -58,6 +59,7 @@ MARKS_REMARK = (
     "Square: what was analysed. Pale line: the intra-facet line between the facets."
 )
 WORST_REMARK = "Max: the highest grade of a single slice."
+UNCALIBRATED_REMARK = "Not all probabilities are calibrated."
 MARGIN = 20.0
 WIDTH = SIDE_PIXELS - 2 * MARGIN
 
@@ -163,7 +165,11 @@ def _key_to_signs(grades: StudyGrades) -> list[str]:
     keys = {level.key_slice for level in grades.levels}
     marked = any(it.key in keys and it.marks.facet_right for it in grades.slices)
     worse = any(worst_grades(grades, level) for level in grades.levels)
-    return [*([MARKS_REMARK] if marked else []), *([WORST_REMARK] if worse else [])]
+    return [
+        *([UNCALIBRATED_REMARK] if uncalibrated(grades) else []),
+        *([MARKS_REMARK] if marked else []),
+        *([WORST_REMARK] if worse else []),
+    ]
 
 
 def _draw_table(canvas: Canvas, shown: Sequence[LevelGrade], bottom: float) -> float:

@@ -15,15 +15,17 @@ def paragraphs(grades: StudyGrades, phrases: Phrases) -> list[str]:
 
 
 def _paragraph(grades: StudyGrades, level: LevelGrade, phrases: Phrases) -> str:
+    """Say the three findings, then each side's root: another one may be in doubt."""
     worst = worst_grades(grades, level)
     said: list[str] = []
     for finding in Finding:
-        if finding is Finding.LNRC and level.roots:
-            said += [_root(level.roots[side], side, phrases) for side in level.roots]
-        elif (grading := level.grades.get(finding)) is not None:
+        if (grading := level.grades.get(finding)) is not None:
             said.append(_finding(finding, grading, worst.get(finding), phrases))
         else:
             said.append(phrases.not_graded.format(finding=finding))
+    said += [_root(level.roots[side], side, phrases) for side in level.roots]
+    if level.roots_differ:
+        said.append(fixed(phrases.language).doubts.roots_differ)
     return phrases.paragraph.format(place=level.name, findings=phrases.joint.join(said))
 
 

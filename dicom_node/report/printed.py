@@ -61,7 +61,7 @@ _HEADER = MARGIN + 34
 _FOOTER = HEIGHT - 56
 _NAMES = 84.0
 _ROW = 30.0
-_TEXT = 9.5
+_TEXT = 9.0
 
 
 @dataclass(frozen=True, slots=True)

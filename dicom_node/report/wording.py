@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dicom_node.report.codes import MAX_LO_CHARACTERS, SCALES
+from dicom_node.report.fixed import Doubts, fixed
+from dicom_node.report.phrases import Language
 from grading.grades import (
     FIRST_LINES,
     Finding,
@@ -21,6 +23,7 @@ from grading.grades import (
     SeriesVerdict,
     Side,
     StudyGrades,
+    quoted,
 )
 
 DISCLAIMER = "AI result. Not verified by a physician. For research use only."
@@ -30,6 +33,7 @@ EXCLUSIONS = (
     "inflammation, earlier lumbar spine surgery or severe image artefacts."
 )
 NEEDS_READER = "needs a reader"
+ENGLISH = fixed(Language.ENGLISH).doubts
 REGION_WORDS: Mapping[RegionOrigin, str] = {
     RegionOrigin.DRAWN: "The region was drawn by a person.",
     RegionOrigin.LANDMARKS: "The region lies between landmarks found on this slice.",
@@ -83,7 +87,10 @@ def summary_line(
 
 
 def worst_grades(grades: StudyGrades, level: LevelGrade) -> Mapping[Finding, Grade]:
-    """Return the grade of the worst slice, of the findings where it is another one."""
+    """Return the grade of the worst slice, of the findings where it is a higher one.
+
+    A level's grade is that of a mean, and may be higher than that of any slice.
+    """
     found = {
         finding: slice_grade.grades[finding].grade
         for finding, key in level.worst.items()
@@ -92,7 +99,7 @@ def worst_grades(grades: StudyGrades, level: LevelGrade) -> Mapping[Finding, Gra
     return {
         finding: grade
         for finding, grade in found.items()
-        if finding in level.grades and grade != level.grades[finding].grade
+        if finding in level.grades and grade > level.grades[finding].grade
     }
 
 
@@ -110,27 +117,48 @@ def comments_before(grades: StudyGrades) -> list[str]:
         FIRST_LINES[grades.model.basis],
         DISCLAIMER,
         EXCLUSIONS,
+        *uncalibrated(grades),
         *uncertain_grades(grades),
     ]
 
 
-def uncertain_grades(grades: StudyGrades) -> list[str]:
+def uncertain_grades(grades: StudyGrades, words: Doubts = ENGLISH) -> list[str]:
     """Return one sentence that names the grades for a reader, or none.
 
     Whole names of levels, so that it reads alone in a viewer that shows no tree.
     """
     places: dict[str, list[str]] = {}
     for level in grades.levels:
-        named = {str(finding): it for finding, it in level.grades.items()}
-        named |= {f"{side} root": it for side, it in level.roots.items()}
-        for name, grading in named.items():
+        for name, grading in _named(level, words):
             if grading.needs_reader:
                 places.setdefault(name, []).append(level.name)
-    doubted = [f"{name} at {', '.join(at)}" for name, at in sorted(places.items())]
+    doubted = [
+        words.place.format(name=name, levels=", ".join(at))
+        for name, at in sorted(places.items())
+    ]
     if not doubted:
         return []
-    said = "The model is too unsure of these grades, they need a reader"
-    return [f"{said}: {'; '.join(doubted)}."]
+    return [words.uncertain.format(places="; ".join(doubted))]
+
+
+def uncalibrated(grades: StudyGrades, words: Doubts = ENGLISH) -> list[str]:
+    """Return one sentence that names the probabilities that nobody calibrated."""
+    names = dict.fromkeys(
+        name
+        for level in grades.levels
+        for name, grading in _named(level, words)
+        if not grading.calibrated
+    )
+    return [words.uncalibrated.format(names=", ".join(names))] if names else []
+
+
+def _named(level: LevelGrade, words: Doubts) -> list[tuple[str, Grading]]:
+    """Return what a level received, with its name in the words' language."""
+    sides = {Side.RIGHT: words.right, Side.LEFT: words.left}
+    return [
+        *((str(f), level.grades[f]) for f in Finding if f in level.grades),
+        *((sides[side], level.roots[side]) for side in Side if side in level.roots),
+    ]
 
 
 def comments_after(grades: StudyGrades) -> list[str]:
@@ -142,16 +170,31 @@ def comments_after(grades: StudyGrades) -> list[str]:
 
 
 def levels_without_grades(grades: StudyGrades) -> list[str]:
-    """Return one sentence that names the lumbar levels no slice counted for.
+    """Return a sentence per reason that names the lumbar levels no slice counted for.
 
     Nothing where no level was determined: then nobody knows which are missing.
     """
-    graded = {level.level for level in grades.levels}
-    missing = [level for level in LUMBAR_LEVELS if level not in graded]
-    if not missing or not graded - {None}:
+    graded = {level.level for level in grades.levels} - {None}
+    if not graded and grades.sagittal is None:
         return []
-    said = "Not graded, because no graded slice lies at the level"
-    return [f"{said}: {', '.join(missing)}."]
+    reasons: dict[str, list[Level]] = {}
+    for level in LUMBAR_LEVELS:
+        if level not in graded:
+            reasons.setdefault(_why_not(level, grades), []).append(level)
+    return [
+        f"Not graded, because {why}: {', '.join(levels)}."
+        for why, levels in reasons.items()
+    ]
+
+
+def _why_not(level: Level, grades: StudyGrades) -> str:
+    """Say why no slice counts for a level."""
+    if any(one.level is level for one in grades.slices):
+        return "slices lie beside the disc but none passes through it"
+    view = grades.sagittal
+    if view and level not in {mark.level for mark in view.discs}:
+        return "the disc was not found on the sagittal images"
+    return "no graded slice lies at the level"
 
 
 def beside_discs(grades: StudyGrades) -> list[str]:
@@ -183,13 +226,14 @@ def refused_count(grades: StudyGrades) -> str:
 
 
 def calibration(finding: Finding, grading: Grading) -> str:
-    """Return ``LDH temperature 1.31, reader below 62%``; nothing where neither is."""
+    """Return ``LDH temperature 1.31, reader below 62%`` or ``LDH not calibrated``."""
     words = [
-        f"temperature {grading.temperature:.4g}" if grading.temperature != 1 else "",
+        f"temperature {grading.temperature:.4g}"
+        if grading.calibrated
+        else "not calibrated",
         _reader_below(grading.threshold or 0.0),
     ]
-    said = ", ".join(word for word in words if word)
-    return f"{finding} {said}" if said else ""
+    return f"{finding} {', '.join(word for word in words if word)}"
 
 
 def _reader_below(threshold: float) -> str:
@@ -224,4 +268,4 @@ def _refusal(verdict: SeriesVerdict) -> str:
 
 
 def _quotes(note: str, series: Sequence[SeriesVerdict]) -> bool:
-    return any(v.description and v.description in note for v in series)
+    return any(v.description and quoted(v.description) in note for v in series)

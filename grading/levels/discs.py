@@ -83,7 +83,7 @@ def chain(places: Sequence[Place], sacrum: Vector | None) -> DiscChain:
         raise LevelsUndetermined(
             "the disc above the sacrum was not found on the sagittal images"
         )
-    discs = _counted(upwards)
+    discs = _counted(upwards, sacrum)
     return DiscChain(tuple(reversed(discs)))
 
 
@@ -146,10 +146,11 @@ def _without_twins(upwards: list[Place]) -> list[Place]:
         kept.remove(min(upper, lower, key=lambda place: place.weight))
 
 
-def _counted(upwards: Sequence[Place]) -> list[Disc]:
+def _counted(upwards: Sequence[Place], sacrum: Vector) -> list[Disc]:
     """Name the discs, the lowest first, up to a gap too wide to count across."""
     usual_mm = _usual_gap_mm(upwards)
-    discs = [_disc(upwards, 0, 0)]
+    margins = _margins(upwards, sacrum)
+    discs = [_disc(upwards[0], margins[0], 0)]
     number = 0
     for index, gap_mm in enumerate(_gaps_mm(upwards), start=1):
         share = gap_mm / usual_mm
@@ -159,23 +160,32 @@ def _counted(upwards: Sequence[Place]) -> list[Disc]:
             number += 1
             discs[-1] = replace(discs[-1], gap_above=True)
         number += 1
-        discs.append(_disc(upwards, index, number))
+        discs.append(_disc(upwards[index], margins[index], number))
     return discs
 
 
-def _disc(upwards: Sequence[Place], index: int, number: int) -> Disc:
-    place = upwards[index]
+def _disc(place: Place, margin: Vector, number: int) -> Disc:
     return Disc(
         centre=place.centre,
-        margin=place.margin or _margin(upwards, index),
+        margin=place.margin or margin,
         level=COUNTED_UP[number] if number < len(COUNTED_UP) else None,
     )
 
 
-def _margin(upwards: Sequence[Place], index: int) -> Vector:
-    """Go backwards from a disc's middle, across the spine's course there."""
-    lower = upwards[max(index - 1, 0)].centre
-    upper = upwards[min(index + 1, len(upwards) - 1)].centre
+def _margins(upwards: Sequence[Place], sacrum: Vector) -> list[Vector]:
+    """Go backwards from each disc's middle, across the spine's course there.
+
+    The course is that from the neighbour below to the one above; below the lowest disc
+    lies the sacrum, without which a disc tilted as L5/S1 would miss by 3 mm.
+    """
+    middles = [sacrum, *(place.centre for place in upwards)]
+    return [
+        _behind(middles[n], middles[n - 1], middles[min(n + 1, len(middles) - 1)])
+        for n in range(1, len(middles))
+    ]
+
+
+def _behind(middle: Vector, lower: Vector, upper: Vector) -> Vector:
     course = unit(minus(upper, lower)) if upper != lower else UP
     backwards = unit(plus(BACK, course, -dot(BACK, course)))
-    return plus(upwards[index].centre, backwards, HALF_DEPTH_MM)
+    return plus(middle, backwards, HALF_DEPTH_MM)

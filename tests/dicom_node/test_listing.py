@@ -56,6 +56,13 @@ def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
+def test_a_study_beside_every_disc_is_printed_without_levels() -> None:
+    grades = replace(study_grades(mr_series()), levels=())
+
+    jsonschema.validate(printed(as_json(grades)), SCHEMA)
+    assert "per disc level" in as_table(grades)
+
+
 def test_the_schema_knows_every_key_and_lets_no_other_pass() -> None:
     for schema in objects_in(SCHEMA):
         assert "description" in schema

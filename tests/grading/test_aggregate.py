@@ -147,13 +147,21 @@ def test_a_slab_through_no_disc_is_no_level_beside_those_that_are() -> None:
     assert level.level is Level.L5_S1
 
 
-def test_where_nothing_passes_through_a_disc_every_slab_is_graded() -> None:
+def test_where_nothing_passes_through_a_disc_there_is_no_level() -> None:
     slices = [slice_grade(n, through_disc=False, slab=n) for n in (1, 2)]
+    beside = slice_grade(3, level=Level.L4_L5, through_disc=False, slab=3)
 
-    assert [one.name for one in level_grades(slices, 2)] == [
-        "slab 1 of 2",
-        "slab 2 of 2",
-    ]
+    assert level_grades([*slices, beside], 3) == ()
+
+
+def test_slices_known_to_show_a_disc_count_before_those_that_nobody_could_tell() -> (
+    None
+):
+    slices = [slice_grade(1, SEVERE), slice_grade(2, through_disc=True)]
+
+    (slab,) = level_grades(slices, slab_count=1)
+
+    assert slab.slices == (slices[1].key,)
 
 
 def test_slices_above_the_discs_found_are_no_level_beside_those_of_their_slab() -> None:
@@ -175,7 +183,7 @@ def test_slices_above_the_discs_found_are_no_level_beside_those_of_their_slab() 
         max_size=12,
     )
 )
-def test_something_is_always_graded_and_nothing_counts_twice(
+def test_what_may_show_a_disc_is_graded_and_nothing_counts_twice(
     drawn: list[tuple[int, Level | None, bool | None]],
 ) -> None:
     slices = [
@@ -189,6 +197,10 @@ def test_something_is_always_graded_and_nothing_counts_twice(
 
     counted = [key for level in levels for key in level.slices]
     named = [level.level for level in levels if level.level]
-    assert counted
+    levelled = {one.slab for one in slices if one.level}
+    assert counted or all(
+        one.slab in levelled or one.through_disc is False for one in slices
+    )
+    assert not {one.key for one in slices if one.through_disc is False} & set(counted)
     assert len(counted) == len(set(counted))
     assert len(named) == len(set(named))

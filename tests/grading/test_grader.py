@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,19 @@ from grading.grades import (
     Basis,
     Finding,
     Grade,
+    Grading,
+    Level,
+    LevelGrade,
+    Side,
+    SliceKey,
 )
 from grading.network import Head, MultiTaskResNet
+from grading.notes import root_notes
 from grading.prepared import prepare
 from grading.regions import RegionFinder
 from grading.series import LoadedSeries, group_series, load
 from grading.training.samples import LabelledSlice, Regions
+from grading.trust import SiteEvaluation, SiteFigure
 from tests.dicom_factories import enhanced_mr, mr_series
 from tests.grading.builders import hitachi
 from tests.grading.tiny_bundle import HEADS as TINY_HEADS
@@ -210,6 +218,43 @@ def test_probabilities_are_those_of_the_network_at_the_bundles_temperature(
         assert found[name] == [
             pytest.approx(row, abs=1e-5) for row in expected.tolist()
         ]
+
+
+def test_under_a_sites_name_what_it_did_not_evaluate_needs_a_reader(
+    bundle: Bundle,
+) -> None:
+    figures = {f.value: {"accuracy": SiteFigure(0.8, 0.7, 0.9)} for f in Finding}
+    del figures["LNRC"]
+    evaluation = SiteEvaluation("A", "2026-11-24", "ours", "", "", 9, figures)
+    card = replace(bundle.card, basis=Basis.SITE, evaluation=evaluation)
+
+    grades = Grader(replace(bundle, card=card), "cpu").grade(mr_series(3))
+
+    (level,) = grades.levels
+    doubted = {finding for finding, it in level.grades.items() if it.needs_reader}
+    assert doubted == {Finding.LNRC}
+    assert (
+        "This site's evaluation did not cover LNRC, facet: each of these grades needs "
+        "a reader."
+    ) in grades.notes
+
+
+def test_lnrc_that_is_not_the_worse_root_is_noted() -> None:
+    key = SliceKey("2.25.5", "2.25.5.1")
+    mild, severe = Grading((0.1, 0.9, 0, 0)), Grading((0, 0, 0.1, 0.9))
+    roots = {Side.RIGHT: mild, Side.LEFT: severe}
+    differing = LevelGrade(
+        Level.L4_L5, 1, 1, key, (key,), {Finding.LNRC: mild}, roots=roots
+    )
+    alike = replace(differing, level=Level.L5_S1, grades={Finding.LNRC: severe})
+
+    assert root_notes([differing, alike]) == [
+        (
+            "LNRC and the sides' roots are graded separately and differ at L4/L5 "
+            "(LNRC 1, worse root 3): a reader must decide."
+        )
+    ]
+    assert root_notes([alike]) == []
 
 
 @pytest.mark.model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import pydicom
@@ -11,21 +12,29 @@ import pytest
 from pydicom import Dataset
 
 from grading.grades import (
+    AxialMarks,
     Level,
     PixelPoint,
     RegionOrigin,
 )
 from grading.landmarks.found import (
+    AxialFound,
     FoundDisc,
     FoundPoint,
     SagittalFound,
 )
+from grading.levels.geometry import at
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.files import write_study
+from grading.series import Slice
 from tests.grading.builders import hitachi
 from tests.grading.made_up_studies import (
+    THROUGH_TWO_DISCS,
     Grade,
+    axial,
     keys,
+    sagittal,
+    seen_on,
 )
 from tests.grading.phantom.drawn import noise_study
 from tests.grading.phantom_truth import PhantomStudy, TruthLocator
@@ -37,6 +46,9 @@ from tests.shared_data import shared_data
 SLABS = StudyKey(7, 4)
 BLOCK = StudyKey(7, 15)
 RSNA = "lumbar-rsna2024-study-1002894806"
+FOUND = AxialMarks(
+    PixelPoint(24, 32), PixelPoint(32, 32), PixelPoint(30, 22), PixelPoint(30, 42)
+)
 Written = Callable[[StudyKey], PhantomStudy]
 
 
@@ -230,3 +242,67 @@ def test_without_levels_slices_that_look_like_no_disc_do_not_count(
         one.key for one in grades.slices if study.images[one.key]["through_disc"]
     }
     assert len(counted) < len(grades.slices)
+
+
+def test_what_is_not_believed_on_a_slice_is_nowhere_shown(grade: Grade) -> None:
+    datasets = axial(THROUGH_TWO_DISCS[:3])
+    sure, unsure, beside = keys(datasets)
+    look = AxialFound(FOUND, 1.0, 0.9)
+    looks = {
+        sure: look,
+        unsure: replace(look, spread_mm=30.0),
+        beside: replace(look, through_disc=0.1),
+    }
+
+    grades = grade(datasets, KnowingLocator(looks))
+
+    assert grades.slice_grade(sure).marks == FOUND
+    assert grades.slice_grade(unsure).marks == AxialMarks()
+    assert grades.slice_grade(unsure).through_disc is None
+    assert grades.slice_grade(beside).marks == AxialMarks(sac_centre=FOUND.sac_centre)
+
+
+def test_an_image_centre_is_no_place_in_the_canal(grade: Grade) -> None:
+    datasets = axial(THROUGH_TWO_DISCS)
+    for ds in datasets:
+        # The canal lies at the edge of these images, their centre 40 mm beside it.
+        ds.ImagePositionPatient = [-8, -48, ds.ImagePositionPatient[2]]
+    flank = sagittal(21)
+    looked_at: list[float] = []
+
+    class Watching(KnowingLocator):
+        def sagittal(self, slices: Sequence[Slice]) -> list[SagittalFound]:
+            looked_at.extend(at(one.header, PixelPoint(0, 0))[0] for one in slices)
+            return super().sagittal(slices)
+
+    grade([*datasets, *flank], Watching({}, seen_on(flank)))
+
+    assert sorted(looked_at) == [-8, -4, 0, 4, 8]
+
+
+def test_a_study_beside_every_disc_has_no_level_and_one_reason(grade: Grade) -> None:
+    datasets, images = axial([18.0, 14.0, 10.0]), sagittal()
+    locator = KnowingLocator({}, seen_on(images))
+
+    grades = grade([*datasets, *images], locator)
+
+    assert grades.levels == ()
+    assert "Slab 1 passes through no disc: its grades count for no level." in (
+        grades.notes
+    )
+    assert not any("Disc level not determined" in note for note in grades.notes)
+
+
+def test_slices_of_a_block_above_the_discs_found_are_counted(grade: Grade) -> None:
+    datasets, images = axial(THROUGH_TWO_DISCS), sagittal()
+
+    grades = grade([*datasets, *images], KnowingLocator({}, seen_on(images, [0])))
+
+    (level,) = grades.levels
+    assert level.level is Level.L5_S1
+    lost = sum(one.level is None for one in grades.slices)
+    assert lost
+    assert (
+        f"Slab 1 has {lost} slice(s) above the highest disc that was found: "
+        "they count for no level."
+    ) in grades.notes

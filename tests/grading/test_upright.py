@@ -113,8 +113,11 @@ def assert_alike(
     for one, other in zip(expected.slices, grades.slices, strict=True):
         assert one.key == other.key
         assert (one.level, one.through_disc) == (other.level, other.through_disc)
-        for name, grading in {**one.grades, **one.roots}.items():
-            said = {**other.grades, **other.roots}[name]
+        pairs = [
+            *((grading, other.grades[name]) for name, grading in one.grades.items()),
+            *((grading, other.roots[side]) for side, grading in one.roots.items()),
+        ]
+        for grading, said in pairs:
             assert said.probabilities == pytest.approx(grading.probabilities, abs=1e-4)
         shown = places(other, after[other.key])
         for name, place in places(one, before[one.key]).items():

@@ -9,7 +9,17 @@ from dicom_node.report.evidence import evidence_of
 from dicom_node.report.objects import ObjectKind, Wanted, build_objects
 from dicom_node.report.phrases import Language, shipped
 from dicom_node.report.wording import beside_discs, levels_without_grades
-from grading.grades import FIRST_LINES, Basis, Level, LevelGrade
+from grading.grades import (
+    FIRST_LINES,
+    Basis,
+    DiscMark,
+    Finding,
+    Level,
+    LevelGrade,
+    PixelPoint,
+    SagittalView,
+    Side,
+)
 from tests.dicom_factories import mr_series, put_raw, report_context, study_grades
 from tests.dicom_node.report.reading import items, meaning, read_back
 
@@ -63,6 +73,47 @@ def test_the_levels_that_no_slice_counted_for_are_named() -> None:
     assert levels_without_grades(grades) == [
         "Not graded, because no graded slice lies at the level: L1/L2, L2/L3, L3/L4."
     ]
+
+
+def test_each_missing_level_has_its_true_reason() -> None:
+    grades = study_grades(mr_series(), [2, 2], levels=[Level.L4_L5, Level.L5_S1])
+    beside = replace(grades.slices[0], level=Level.L3_L4, through_disc=False)
+    seen = (Level.L1_L2, Level.L3_L4, Level.L4_L5, Level.L5_S1)
+    view = SagittalView(
+        beside.key, tuple(DiscMark(it, PixelPoint(1, 1)) for it in seen)
+    )
+
+    said = levels_without_grades(
+        replace(grades, slices=(beside, *grades.slices), sagittal=view)
+    )
+
+    assert said == [
+        "Not graded, because no graded slice lies at the level: L1/L2.",
+        "Not graded, because the disc was not found on the sagittal images: L2/L3.",
+        (
+            "Not graded, because slices lie beside the disc but none passes through "
+            "it: L3/L4."
+        ),
+    ]
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_warning_follows_the_language(language: Language) -> None:
+    grades = study_grades(mr_series())
+    (level,) = grades.levels
+    doubted = {f: replace(it, threshold=2.0) for f, it in level.grades.items()}
+    roots = {Side.LEFT: replace(doubted[Finding.LNRC])}
+    unsure = replace(grades, levels=(replace(level, grades=doubted, roots=roots),))
+    evidence = evidence_of(mr_series())
+
+    account = account_of(evidence, unsure, shipped(language))
+
+    assert len(account.warnings) == 5
+    for warning in account.warnings:
+        assert warning.isascii() is (language is Language.ENGLISH)
+    for finding in Finding:
+        assert finding in account.warnings[-1]
+    assert "root" not in account.warnings[-1] or language is Language.ENGLISH
 
 
 def test_no_level_is_missed_where_none_was_determined() -> None:

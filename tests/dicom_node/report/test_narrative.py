@@ -29,8 +29,8 @@ def test_a_paragraph_reads_as_a_radiologist_would_put_it(full_study: FullStudy) 
     assert said[4] == (
         "L5/S1: large disc herniation beyond the intra-facet line (MSU 3); moderate "
         "central canal stenosis, cauda equina partly aggregated (Lee 2), on one slice "
-        "up to grade 3; right: no nerve root compromise (Pfirrmann 0); left: nerve "
-        "root compression (Pfirrmann 3)."
+        "up to grade 3; nerve root compression (Pfirrmann 3); right: no nerve root "
+        "compromise (Pfirrmann 0); left: nerve root compression (Pfirrmann 3)."
     )
 
 
@@ -72,6 +72,31 @@ def with_ldh(grading: Grading | None) -> Grades:
     grades = {Finding.LDH: grading} if grading else {}
     level = LevelGrade(None, 1, 1, key, (key,), grades)
     return replace(study_grades(mr_series()), levels=(level,))
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_doubted_lnrc_stands_before_roots_that_say_something_else(
+    language: Language,
+) -> None:
+    phrases = shipped(language)
+    key = SliceKey("2.25.1", "2.25.2")
+    doubted = Grading((0.3, 0.4, 0.2, 0.1), threshold=0.6)
+    sure = Grading((0.0, 0.0, 0.0, 1.0))
+    level = LevelGrade(
+        None, 1, 1, key, (key,), {Finding.LNRC: doubted}, roots={Side.RIGHT: sure}
+    )
+    agreed = replace(level, roots={Side.RIGHT: doubted})
+    grades = study_grades(mr_series())
+
+    (said,) = paragraphs(replace(grades, levels=(level,)), phrases)
+    (alike,) = paragraphs(replace(grades, levels=(agreed,)), phrases)
+
+    words = phrases.grades[Finding.LNRC]
+    uncertain = phrases.uncertain.format(words=words[1], probability="40%")
+    assert 0 < said.index(uncertain) < said.index(phrases.right.format(words=words[3]))
+    differ = fixed(language).doubts.roots_differ
+    assert differ in said
+    assert differ not in alike
 
 
 @pytest.mark.parametrize("language", Language)
@@ -160,8 +185,7 @@ def test_whatever_was_graded_is_said_with_its_figure(
 
     (said,) = paragraphs(replace(study_grades(mr_series()), levels=(level,)), phrases)
 
-    told = {f: g for f, g in graded.items() if not (f is Finding.LNRC and roots)}
-    for finding, grading in told.items():
+    for finding, grading in graded.items():
         assert phrases.grades[finding][grading.grade] in said
     for grading in roots.values():
         assert phrases.grades[Finding.LNRC][grading.grade] in said

@@ -19,7 +19,7 @@ from dicom_node.report.context import Predecessor, ReportContext
 from dicom_node.report.narrative import paragraphs
 from dicom_node.report.objects import build_objects, part10
 from dicom_node.report.phrases import Language, shipped
-from dicom_node.report.wording import DISCLAIMER, EXCLUSIONS
+from dicom_node.report.wording import DISCLAIMER, EXCLUSIONS, uncalibrated
 from grading.grades import (
     FIRST_LINES,
     Basis,
@@ -85,6 +85,7 @@ def test_what_a_person_reads_comes_first_and_begins_with_the_basis() -> None:
         FIRST_LINES[Basis.PHANTOM],
         DISCLAIMER,
         EXCLUSIONS,
+        *uncalibrated(grades),
         "slab 1 of 2: LDH 1 (MSU, 63%); LCCS 2 (Lee, 80%); LNRC 0 (Pfirrmann, 43%)",
         "slab 2 of 2: LDH 2 (MSU, 63%); LCCS 3 (Lee, 80%); LNRC 1 (Pfirrmann, 43%)",
         *paragraphs(grades, shipped(Language.ENGLISH)),
@@ -227,7 +228,10 @@ def test_the_algorithm_is_named_down_to_its_weights() -> None:
     assert texts(document, "Algorithm Name") == [MODEL.name]
     assert texts(document, "Algorithm Version") == [MODEL.version]
     assert texts(document, "Algorithm Parameters") == [
-        f"weights sha256:{MODEL.sha256}; basis: phantom"
+        (
+            f"weights sha256:{MODEL.sha256}; basis: phantom; LDH not calibrated; "
+            "LCCS not calibrated; LNRC not calibrated"
+        )
     ]
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,17 @@ from dicom_node.report.wording import (
     refused_count,
     short_text,
     summary_line,
+    worst_grades,
 )
-from grading.grades import FIRST_LINES, Basis, Finding, Grading, LevelGrade, SliceKey
+from grading.grades import (
+    FIRST_LINES,
+    Basis,
+    Finding,
+    Grading,
+    LevelGrade,
+    Side,
+    SliceKey,
+)
 from tests.dicom_factories import mr_series, study_grades
 
 KEY = SliceKey("2.25.1", "2.25.2")
@@ -58,11 +68,38 @@ def test_a_grade_below_its_threshold_is_said_to_need_a_reader() -> None:
 def test_the_grades_for_a_reader_are_named_before_any_grade() -> None:
     grades = replace(study_grades(mr_series()), levels=(unsure(0.7), unsure(0.7)))
 
-    (sentence,) = comments_before(grades)[3:]
+    sentence = comments_before(grades)[-1]
     assert sentence == (
         "The model is too unsure of these grades, they need a reader: "
         "LDH at slab 2 of 4, slab 2 of 4."
     )
+
+
+def test_probabilities_that_nobody_calibrated_are_named_before_any_grade() -> None:
+    level = replace(unsure(0.0), roots={Side.LEFT: Grading((1, 0, 0, 0))})
+    grades = replace(study_grades(mr_series()), levels=(level,))
+    fitted = {f: replace(it, temperature=1.2) for f, it in level.grades.items()}
+
+    assert comments_before(grades)[3:] == [
+        (
+            "The probabilities of LCCS, left root are not calibrated: they are the "
+            "network's own scores."
+        )
+    ]
+    fitted_level = replace(level, grades=fitted, roots={})
+    assert not comments_before(replace(grades, levels=(fitted_level,)))[3:]
+
+
+def test_a_slice_milder_than_its_level_is_not_the_worst_one() -> None:
+    grades = study_grades(mr_series())
+    (level,) = grades.levels
+    severe = {f: Grading((0.0, 0.0, 0.0, 1.0)) for f in Finding}
+    worst = dict.fromkeys(Finding, level.key_slice)
+
+    told = worst_grades(grades, replace(level, grades=severe, worst=worst))
+
+    assert all(it.grade < 3 for it in grades.slices[0].grades.values())
+    assert told == {}
 
 
 def test_temperature_and_threshold_are_named_where_they_were_fitted() -> None:
@@ -73,7 +110,9 @@ def test_temperature_and_threshold_are_named_where_they_were_fitted() -> None:
     ldh = calibration(Finding.LDH, level.grades[Finding.LDH])
 
     assert ldh == "LDH temperature 1.25, reader below 70%"
-    assert calibration(Finding.LCCS, level.grades[Finding.LCCS]) == ""
+    assert calibration(Finding.LCCS, level.grades[Finding.LCCS]) == (
+        "LCCS not calibrated"
+    )
     assert calibration(Finding.LDH, every).endswith("reader for every grade")
     assert calibration(Finding.LDH, none) == "LDH temperature 1.25"
 
@@ -109,6 +148,18 @@ def test_the_picture_does_not_quote_the_free_text_of_the_header() -> None:
     notes = ["2 slice(s) of 'T2 AX' could not be read.", "Slab 1 is long."]
 
     assert picture_notes(study_grades(mr_series(), notes=notes)) == ["Slab 1 is long."]
+
+
+@pytest.mark.parametrize("description", ["T2", "Sag", "region"])
+def test_a_note_that_only_has_a_word_of_a_description_is_not_taken_for_a_quote(
+    description: str,
+) -> None:
+    note = "There is no sagittal T2-weighted series: no region by it. Sag."
+    grades = study_grades(mr_series(), notes=[note])
+    (first, *others) = grades.series
+    named = replace(first, description=description)
+
+    assert picture_notes(replace(grades, series=(named, *others))) == [note]
 
 
 def test_the_picture_counts_the_series_that_were_not_graded() -> None:

@@ -146,3 +146,15 @@ def test_discs_of_uneven_distance_are_all_counted(shifts: list[float]) -> None:
     places = [shifted(number, mm) for number, mm in enumerate(shifts)]
 
     assert upwards(chain(places, SACRUM)) == FROM_THE_SACRUM
+
+
+def test_the_assumed_margin_of_the_lowest_disc_follows_the_sacrum() -> None:
+    leaning = (0.0, -6.0, -22.0)
+    places = [Place((0.0, -20.0, 0.0), None, 3), Place((0.0, -24.0, 34.0), None, 3)]
+
+    lowest = chain(places, leaning).discs[-1]
+
+    # The course from the sacrum to L4/L5 leans 18 in 56 to the front.
+    behind, above = lowest.margin[1] + 20.0, lowest.margin[2]
+    assert above / behind == pytest.approx(18 / 56)
+    assert math.hypot(behind, above) == pytest.approx(17.0)
