@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -26,6 +25,7 @@ from dicom_node.listening.answers import (
 from dicom_node.listening.arrivals import Keeps
 from dicom_node.listening.budget import Budget
 from dicom_node.listening.complaints import Complaints
+from dicom_node.listening.handshake import HandshakeFailed, handshake_failure
 from dicom_node.listening.limits import Limits
 from dicom_node.listening.messages import Messages, Request, Store
 from dicom_node.listening.places import NoRoom, Place, Places
@@ -152,7 +152,7 @@ class Acceptor(Association):
         except TimeoutError:
             self._complain(f"no association request within {limits.setup_seconds:g} s")
             return
-        except _HandshakeFailed as error:
+        except HandshakeFailed as error:
             self._complain(f"{error}")
             self._house.unproven(self._place.address, f"{error}")
             return
@@ -170,7 +170,7 @@ class Acceptor(Association):
         ------
         TimeoutError
             It took too long.
-        ConnectionError
+        HandshakeFailed
             It failed; the message says why.
         """
         context = self._server.ssl_context
@@ -186,7 +186,7 @@ class Acceptor(Association):
         except TimeoutError:
             raise
         except OSError as error:
-            raise _HandshakeFailed(handshake_failure(error)) from error
+            raise HandshakeFailed(handshake_failure(error)) from error
 
     def _request(self) -> A_ASSOCIATE | None:
         """Return the peer's request, None where it sent something else, or went."""
@@ -343,17 +343,3 @@ def handlers_of(server: AssociationServer) -> dict[Any, Any]:
         event: list(bound) if isinstance(bound, list) else bound
         for event, bound in server._handlers.items()  # noqa: SLF001
     }
-
-
-class _HandshakeFailed(ConnectionError):
-    """The message says why, in words."""
-
-
-def handshake_failure(error: OSError) -> str:
-    """Return why a TLS handshake failed, with what to look at."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: its certificate is refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "unknown").replace("_", " ").lower()
-        return f"TLS: {reason}; see Encryption in docs/operations.md"
-    return "TLS: it closed the connection during the handshake"
