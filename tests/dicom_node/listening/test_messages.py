@@ -90,6 +90,7 @@ def test_images_that_come_without_waiting_are_each_answered(start: Start) -> Non
     assert contents == {b"first", b"second"}
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_a_request_that_is_not_plain_is_kept_as_well(start: Start) -> None:
     node = start()
     peer = RawPeer(node.peer).associate()
