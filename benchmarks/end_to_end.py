@@ -1,6 +1,6 @@
 """How long a report takes and how fast the network is, both measured in one run.
 
-Usage: ``python benchmarks/end_to_end.py [--repeat N]``; prints a Markdown table.
+Usage: ``python -m benchmarks.end_to_end [--repeat N]``; prints a Markdown table.
 
 A scanner sends the public-domain study, under fresh UIDs each time, to a node that
 runs as two processes, and the report comes back into a PACS: Orthanc where it is
@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,12 +24,11 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import pydicom
 import torch
 import torchvision
-from pydicom.uid import ComprehensiveSRStorage, generate_uid
-from pynetdicom import AE
+from pydicom.uid import ComprehensiveSRStorage
 
+from benchmarks import scanner
 from dicom_node.demo import (
     NODE_TITLE,
     QUIET_SECONDS,
@@ -52,12 +50,6 @@ LOOK_SECONDS = 0.01
 SLICES = 20
 """A lumbar study has about so many axial slices."""
 ROUNDS = 21
-RENEWED = (
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "FrameOfReferenceUID",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,50 +97,19 @@ def path_times(folder: Path, repeat: int) -> PathTimes:
     The first one meets a worker that still loads torch. Each study gets a PACS of
     its own, so that whatever lies in it belongs to this study.
     """
-    images = sorted(STUDY.rglob("*.dcm"))
+    images = len(list(STUDY.rglob("*.dcm")))
     port, pacs_port = free_port(), free_port()
     node, seconds, name = Peer(NODE_TITLE, "127.0.0.1", port), [], ""
     with running_node(folder, port, pacs_port, folder / "node.log") as url:
         for number in range(repeat + 1):
-            files = under_fresh_uids(images, folder / f"study-{number}")
+            datasets = scanner.study_under_fresh_uids()
             with running_pacs(folder / f"pacs-{number}", pacs_port) as pacs:
                 name = pacs.name
-                acknowledged = send(files, node)
+                acknowledged = scanner.send(datasets, node)
                 seconds.append(report_seen(pacs) - acknowledged - QUIET_SECONDS)
                 wait_until(partial(all_delivered, url, number + 1))
             print(f"study {number}: {seconds[-1]:.2f} s", file=sys.stderr)
-    return PathTimes(name, len(images), tuple(seconds[1:]))
-
-
-def under_fresh_uids(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Write a copy of a study that no node has seen before."""
-    folder.mkdir()
-    fresh: defaultdict[str, str] = defaultdict(lambda: generate_uid(prefix=None))
-    written = []
-    for number, path in enumerate(files):
-        ds = pydicom.dcmread(path)
-        for keyword in RENEWED:
-            if keyword in ds:
-                setattr(ds, keyword, fresh[ds[keyword].value])
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        written.append(folder / f"{number}.dcm")
-        ds.save_as(written[-1])
-    return written
-
-
-def send(files: Sequence[Path], node: Peer) -> float:
-    """Send Part 10 files; return when the last one was acknowledged."""
-    datasets = [pydicom.dcmread(path) for path in files]
-    ae = AE(ae_title="SCANNER")
-    for ds in datasets:
-        ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
-    assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)
-    statuses = [assoc.send_c_store(ds).get("Status") for ds in datasets]
-    acknowledged = time.monotonic()
-    assoc.release()
-    if any(status != 0 for status in statuses):
-        raise NodeError(f"the node did not keep every image: statuses {statuses}")
-    return acknowledged
+    return PathTimes(name, images, tuple(seconds[1:]))
 
 
 def report_seen(pacs: Pacs) -> float:

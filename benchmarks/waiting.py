@@ -1,6 +1,6 @@
 """How long a study waits for its grades: with a PACS that counts, and without.
 
-Usage: ``python benchmarks/waiting.py [--repeat N] [--quiet-seconds S]``; prints a
+Usage: ``python -m benchmarks.waiting [--repeat N] [--quiet-seconds S]``; prints a
 Markdown table, and ends with 1 where a study that the PACS counts took over 20 s.
 
 Two nodes run side by side, each as its two processes and with the same quiet time. A
@@ -18,19 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import pydicom
 from pydicom import Dataset
-from pydicom.uid import generate_uid
-from pynetdicom import AE
 
-from dicom_node.demo import STUDY
+from benchmarks import scanner
 from dicom_node.demo_pacs import free_port, orthanc, wait_for_port
 from dicom_node.errors import NodeError
 from dicom_node.sender import Peer
@@ -40,12 +36,6 @@ from storage.overview import overview
 WANTED_SECONDS = 20.0
 PATIENCE_SECONDS = 600.0
 LOOK_SECONDS = 0.05
-RENEWED = (
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "FrameOfReferenceUID",
-)
 CONFIG = """\
 [node]
 ae_title = "{title}"
@@ -116,9 +106,9 @@ def waits(
         running(folder / "alone", quiet_seconds) as alone,
     ):
         for number in range(repeat + 1):
-            datasets = under_fresh_uids()
+            datasets = scanner.study_under_fresh_uids()
             archive.fill(written(datasets, folder / f"study-{number}"))
-            since = [send(datasets, node.peer) for node in (asking, alone)]
+            since = [scanner.send(datasets, node.peer) for node in (asking, alone)]
             ended = [when_done(node, number + 1) for node in (asking, alone)]
             asked, left_alone = (b - a for a, b in zip(since, ended, strict=True))
             seconds.append((asked, left_alone))
@@ -150,20 +140,6 @@ def running(folder: Path, quiet_seconds: float, asked: int = 0) -> Iterator[Node
             process.wait()
 
 
-def under_fresh_uids() -> list[Dataset]:
-    """Return the public-domain study as one that no node has seen before."""
-    fresh: defaultdict[str, str] = defaultdict(lambda: generate_uid(prefix=None))
-    datasets: list[Dataset] = [
-        pydicom.dcmread(path) for path in sorted(STUDY.rglob("*.dcm"))
-    ]
-    for ds in datasets:
-        for keyword in RENEWED:
-            if keyword in ds:
-                setattr(ds, keyword, fresh[ds[keyword].value])
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    return datasets
-
-
 def written(datasets: Sequence[Dataset], folder: Path) -> list[Path]:
     """Write datasets as files, for a PACS that is filled from files."""
     folder.mkdir()
@@ -173,20 +149,6 @@ def written(datasets: Sequence[Dataset], folder: Path) -> list[Path]:
         ds.save_as(buffer)
         path.write_bytes(buffer.getvalue())
     return paths
-
-
-def send(datasets: Sequence[Dataset], node: Peer) -> float:
-    """Send a study; return when its last image was acknowledged."""
-    ae = AE(ae_title="SCANNER")
-    for ds in datasets:
-        ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
-    assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)
-    statuses = [assoc.send_c_store(ds).get("Status") for ds in datasets]
-    acknowledged = time.monotonic()
-    assoc.release()
-    if any(status != 0 for status in statuses):
-        raise NodeError(f"the node did not keep every image: statuses {statuses}")
-    return acknowledged
 
 
 def when_done(node: Node, studies: int) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from typing import cast
 
 from pynetdicom import AE, _config, evt
@@ -30,10 +31,11 @@ from dicom_node.implementation import (
     IMPLEMENTATION_VERSION_NAME,
 )
 from dicom_node.listening.acceptor import Refusal
+from dicom_node.listening.arrivals import Arrival
 from dicom_node.listening.complaints import Complaints
 from dicom_node.listening.limits import MAX_PDU_BYTES, Limits
 from dicom_node.listening.server import Server
-from dicom_node.logs import Action, about
+from dicom_node.logs import Action, about, where
 from storage.errors import StorageError
 from storage.files import StoredFile
 from storage.intake import Intake
@@ -49,6 +51,8 @@ OUT_OF_RESOURCES_ROW = 0xA701
 """The receipt could not be written: the database is full or away."""
 CANNOT_UNDERSTAND_EMPTY = 0xC000
 """A C-STORE-RQ without a dataset."""
+CANNOT_UNDERSTAND_UNFORESEEN = 0xC211
+"""An error that is ours, and none of those above."""
 
 CALLING_TITLE_UNKNOWN, CALLED_TITLE_UNKNOWN = 0x03, 0x07
 """PS3.8 table 9-21."""
@@ -95,48 +99,44 @@ class Receiver:
         self.trail.refused(Peer(calling, address), reason)
         return Refusal(reason, diagnostic)
 
-    def on_store(self, event: evt.Event) -> int:
+    def keep(self, arrival: Arrival) -> int:
         """Keep what came, exactly as it came, and only then say Success."""
-        encoded = cast(C_STORE, event.request).DataSet
-        if encoded is None or not encoded.getbuffer().nbytes:
+        size_bytes = arrival.dataset.nbytes
+        if not size_bytes:
             return self._refuse(CANNOT_UNDERSTAND_EMPTY, "the request has no dataset")
-        if self.space and not self.space.admits(encoded.getbuffer().nbytes):
+        if self.space and not self.space.admits(size_bytes):
             return OUT_OF_RESOURCES_FILE  # said once in the log, not for each image
-        meta = self._file_meta(event)
         try:
-            with encoded.getbuffer() as dataset:
-                self.intake.keep(
-                    [PREAMBLE + meta, dataset], partial(self._receipt, event)
-                )
+            self.intake.keep(
+                [PREAMBLE + file_meta(arrival), arrival.dataset],
+                partial(_receipt, arrival),
+            )
         except OSError as error:
             return self._refuse(
                 OUT_OF_RESOURCES_FILE, f"the file cannot be kept: {error.strerror}"
             )
         except StorageError as error:
             return self._refuse(OUT_OF_RESOURCES_ROW, f"{error}")
+        # The sender shall hear that its image is not kept, and may send the next one.
+        except Exception as error:  # noqa: BLE001
+            unforeseen = f"{type(error).__name__} at {where(error)}"
+            return self._refuse(CANNOT_UNDERSTAND_UNFORESEEN, unforeseen)
         return SUCCESS
 
-    def _file_meta(self, event: evt.Event) -> bytes:
-        request = cast(C_STORE, event.request)
-        return file_meta(
-            str(request.AffectedSOPClassUID or ""),
-            str(request.AffectedSOPInstanceUID or ""),
-            str(event.context.transfer_syntax),
-            event.assoc.requestor.ae_title.strip(),
-        )
-
-    def _receipt(self, event: evt.Event, stored: StoredFile) -> Receipt:
+    def on_store(self, event: evt.Event) -> int:
+        """Keep what came in a message that pynetdicom had to understand."""
         request, requestor = cast(C_STORE, event.request), event.assoc.requestor
-        return Receipt(
-            id=uuid.uuid4().hex,
-            received_at=datetime.now(UTC),
-            association=f"{requestor.address}:{requestor.port}",
-            calling_ae_title=requestor.ae_title.strip(),
-            peer_address=requestor.address,
-            sop_class_uid=str(request.AffectedSOPClassUID or ""),
-            sop_instance_uid=str(request.AffectedSOPInstanceUID or ""),
-            transfer_syntax_uid=str(event.context.transfer_syntax),
-            file=stored,
+        encoded = (request.DataSet or BytesIO()).getbuffer()
+        return self.keep(
+            Arrival(
+                sop_class_uid=str(request.AffectedSOPClassUID or ""),
+                sop_instance_uid=str(request.AffectedSOPInstanceUID or ""),
+                transfer_syntax_uid=str(event.context.transfer_syntax),
+                calling_ae_title=requestor.ae_title.strip(),
+                peer_address=requestor.address,
+                peer_port=requestor.port,
+                dataset=encoded,
+            )
         )
 
     def _refuse(self, status: int, reason: str) -> int:
@@ -149,12 +149,21 @@ class Receiver:
         return status
 
 
-def file_meta(
-    sop_class_uid: str,
-    sop_instance_uid: str,
-    transfer_syntax_uid: str,
-    source_ae_title: str,
-) -> bytes:
+def _receipt(arrival: Arrival, stored: StoredFile) -> Receipt:
+    return Receipt(
+        id=uuid.uuid4().hex,
+        received_at=datetime.now(UTC),
+        association=f"{arrival.peer_address}:{arrival.peer_port}",
+        calling_ae_title=arrival.calling_ae_title,
+        peer_address=arrival.peer_address,
+        sop_class_uid=arrival.sop_class_uid,
+        sop_instance_uid=arrival.sop_instance_uid,
+        transfer_syntax_uid=arrival.transfer_syntax_uid,
+        file=stored,
+    )
+
+
+def file_meta(arrival: Arrival) -> bytes:
     """Encode the File Meta Information of what came (PS3.10 7.1).
 
     By hand, because the command set may hold any text where a UID should be, and a
@@ -163,12 +172,12 @@ def file_meta(
     elements = b"".join(
         (
             struct.pack("<HH2sHI", 0x0002, 0x0001, b"OB", 0, 2) + b"\0\1",
-            _short_element(0x0002, b"UI", sop_class_uid),
-            _short_element(0x0003, b"UI", sop_instance_uid),
-            _short_element(0x0010, b"UI", transfer_syntax_uid),
+            _short_element(0x0002, b"UI", arrival.sop_class_uid),
+            _short_element(0x0003, b"UI", arrival.sop_instance_uid),
+            _short_element(0x0010, b"UI", arrival.transfer_syntax_uid),
             _short_element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
             _short_element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-            _short_element(0x0016, b"AE", source_ae_title),
+            _short_element(0x0016, b"AE", arrival.calling_ae_title),
         )
     )
     length = struct.pack("<HH2sHI", 0x0002, 0x0000, b"UL", 4, len(elements))
@@ -217,6 +226,7 @@ def start(
         (host, port),
         limits=limits,
         admits=receiver.admits,
+        keeps=receiver.keep,
         address_refusal=receiver.address_refusal,
         complaints=Complaints(),
         tls=tls,

@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,10 +133,13 @@ class Files:
         self.make_folder()
         path = self.data_directory / name
         if not path.exists():
-            with _temporary_beside(path) as temporary:
+            temporary = _temporary(path)
+            try:
                 _write_durably(temporary, [content])
                 with suppress(FileExistsError):
                     path.hardlink_to(temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
         # Even where it is not new: whoever made it may not have come so far yet.
         _sync_folder(self.data_directory)
         return path.read_bytes()
@@ -236,9 +239,13 @@ class Files:
         """Write a file beside its place, flush it, and rename it."""
         path = self.path(root, key)
         self._make_durable_folder(path.parent)
-        with _temporary_beside(path) as temporary:
+        temporary = _temporary(path)
+        try:
             sha256, size_bytes = _write_durably(temporary, parts)
             temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         return StoredFile(root, key, sha256, size_bytes)
 
     def _make_durable_folder(self, folder: Path) -> None:
@@ -271,24 +278,30 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
-    """Give a name in the same folder, where a rename is atomic."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+def _temporary(path: Path) -> Path:
+    """Return a new name in the same folder, where a rename is atomic."""
+    return path.with_name(f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
 
 
 def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> tuple[str, int]:
     """Write the parts one after the other; return their SHA-256 and size in bytes."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as stream:
+    size_bytes = 0
+    try:
         for part in parts:
             digest.update(part)
-            stream.write(part)
-        stream.flush()
-        os.fdatasync(stream.fileno())
-        return digest.hexdigest(), stream.tell()
+            size_bytes += _write_whole(descriptor, part)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest(), size_bytes
+
+
+def _write_whole(descriptor: int, part: bytes | memoryview) -> int:
+    """Write all of it, in as many pieces as the system takes; return its size."""
+    rest = memoryview(part).cast("B")
+    size_bytes = len(rest)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return size_bytes

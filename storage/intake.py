@@ -80,8 +80,8 @@ class Intake:
         if not receipts:
             return {}
         try:
-            with self.database.sessions.begin() as session:
-                add_receipts(session, receipts)
+            with self.database.engine.begin() as connection:
+                add_receipts(connection, receipts)
         except DatabaseUnreachable as error:
             # No single row's fault, and each try may last as long as the first.
             return {receipt.id: error for receipt in receipts}

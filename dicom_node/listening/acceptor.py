@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.transport import AddressInformation, AssociationServer
 
+from dicom_node.listening.answers import (
+    arrival_of,
+    refuse,
+    short_of_memory,
+    stored,
+)
+from dicom_node.listening.arrivals import Keeps
 from dicom_node.listening.budget import Budget
 from dicom_node.listening.complaints import Complaints
+from dicom_node.listening.handshake import HandshakeFailed, handshake_failure
 from dicom_node.listening.limits import Limits
-from dicom_node.listening.messages import Messages
+from dicom_node.listening.messages import Messages, Request, Store
 from dicom_node.listening.places import NoRoom, Place, Places
 from dicom_node.listening.provider import Provider
 from dicom_node.listening.wire import Wire
@@ -32,10 +38,6 @@ BY_USER, BY_PRESENTATION = 0x01, 0x03
 LOCAL_LIMIT_EXCEEDED = 0x02
 """PS3.8 table 9-21."""
 SERVICE_USER = 0x00
-KEEPABLE = (C_STORE, N_EVENT_REPORT)
-"""The requests with a dataset that we take."""
-OUT_OF_RESOURCES, RESOURCE_LIMITATION = 0xA700, 0x0213
-"""For want of memory: to the one (PS3.4 B.2.3), and to the other (PS3.7 10.1.1.1.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class House:
     places: Places
     memory: Budget
     admits: Admission
+    keeps: Keeps
     complaints: Complaints
     unproven: Callable[[str, str], None]
     """Told the address of each peer whose TLS handshake failed, and why."""
@@ -149,7 +152,7 @@ class Acceptor(Association):
         except TimeoutError:
             self._complain(f"no association request within {limits.setup_seconds:g} s")
             return
-        except _HandshakeFailed as error:
+        except HandshakeFailed as error:
             self._complain(f"{error}")
             self._house.unproven(self._place.address, f"{error}")
             return
@@ -167,7 +170,7 @@ class Acceptor(Association):
         ------
         TimeoutError
             It took too long.
-        ConnectionError
+        HandshakeFailed
             It failed; the message says why.
         """
         context = self._server.ssl_context
@@ -183,7 +186,7 @@ class Acceptor(Association):
         except TimeoutError:
             raise
         except OSError as error:
-            raise _HandshakeFailed(handshake_failure(error)) from error
+            raise HandshakeFailed(handshake_failure(error)) from error
 
     def _request(self) -> A_ASSOCIATE | None:
         """Return the peer's request, None where it sent something else, or went."""
@@ -231,12 +234,9 @@ class Acceptor(Association):
 
     def _next(self) -> None:
         """Answer a request if there is one, and else wait for what the peer does."""
-        context_id, request = self.dimse.get_msg()
-        if request is not None:
-            if self.dimse.memory.is_refused and isinstance(request, KEEPABLE):
-                self._refuse(request, cast(int, context_id))
-            else:
-                self._serve_request(request, cast(int, context_id))
+        message = self.dimse.next()
+        if message is not None:
+            self._answer(message)
             self.dimse.memory.give_back()
         elif self.acse.is_release_requested():
             self._release()
@@ -247,13 +247,24 @@ class Acceptor(Association):
         else:
             self._wait()
 
-    def _refuse(self, request: C_STORE | N_EVENT_REPORT, context_id: int) -> None:
-        """Answer a request whose dataset was not kept for want of memory."""
-        if not request.is_valid_request:
-            return  # as pynetdicom does
-        status = (
-            OUT_OF_RESOURCES if isinstance(request, C_STORE) else RESOURCE_LIMITATION
-        )
+    def _answer(self, message: Store | Request) -> None:
+        """Answer a whole message: most are images, which pass pynetdicom by."""
+        status = short_of_memory(message)
+        if status is not None:
+            self._say_short_of_memory(status)
+        if isinstance(message, Request):
+            if status is None:
+                self._serve_request(message.primitive, message.context_id)
+            else:
+                refuse(self, message, status)
+            return
+        if status is None:
+            status = self._house.keeps(arrival_of(self, message))
+        # The peer's silence counts from our answer on.
+        self.dul.wire.deadline = time.monotonic() + self._house.limits.idle_seconds
+        self.dul.wire.send(stored(self, message, status))
+
+    def _say_short_of_memory(self, status: int) -> None:
         self._house.complaints.say(
             self._place.address,
             Action.RECEIVE_REFUSED,
@@ -262,12 +273,6 @@ class Acceptor(Association):
             f"within {self._house.limits.memory_seconds:g} s, other images take it; "
             "raise receiver.memory_megabytes if so many at once are usual",
         )
-        answer = type(request)()
-        answer.MessageIDBeingRespondedTo = request.MessageID
-        answer.AffectedSOPClassUID = request.AffectedSOPClassUID
-        answer.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
-        answer.Status = status
-        self.dimse.send_msg(answer, context_id)
 
     def _wait(self) -> None:
         limits = self._house.limits
@@ -338,17 +343,3 @@ def handlers_of(server: AssociationServer) -> dict[Any, Any]:
         event: list(bound) if isinstance(bound, list) else bound
         for event, bound in server._handlers.items()  # noqa: SLF001
     }
-
-
-class _HandshakeFailed(ConnectionError):
-    """The message says why, in words."""
-
-
-def handshake_failure(error: OSError) -> str:
-    """Return why a TLS handshake failed, with what to look at."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: its certificate is refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "unknown").replace("_", " ").lower()
-        return f"TLS: {reason}; see Encryption in docs/operations.md"
-    return "TLS: it closed the connection during the handshake"

@@ -9,7 +9,6 @@ we can keep is held back by TCP instead of filling our memory.
 
 from __future__ import annotations
 
-import struct
 from queue import Empty
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
 
+from dicom_node.listening.fragments import P_DATA_TF, PDU
 from dicom_node.listening.limits import (
     CONTROL_BYTES,
     MAX_ASSOCIATE_BYTES,
     MAX_PDU_BYTES,
 )
-from dicom_node.listening.messages import INVALID_PDU
+from dicom_node.listening.messages import INVALID_PDU, Messages
 from dicom_node.listening.wire import Wire
 from dicom_node.logs import where
 
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 CLOSED = "Evt17"
 """The state machine's event: the connection is closed (PS3.8 9.2)."""
-IDLE, WAITS_FOR_CLOSE = "Sta1", "Sta13"
-HEADER = struct.Struct(">BxI")
-"""PDU type, a reserved byte, PDU length (PS3.8 9.3)."""
+IDLE, READY_FOR_DATA, WAITS_FOR_CLOSE = "Sta1", "Sta6", "Sta13"
 TLS_HANDSHAKE = 0x16
 """The first byte of a TLS record (RFC 8446 5.1): no PDU type, but often seen."""
 BY_PROVIDER = 0x02
@@ -43,7 +41,7 @@ MAX_LENGTHS = {
     0x01: MAX_ASSOCIATE_BYTES,
     0x02: MAX_ASSOCIATE_BYTES,
     0x03: CONTROL_BYTES,
-    0x04: MAX_PDU_BYTES,
+    P_DATA_TF: MAX_PDU_BYTES,
     0x05: CONTROL_BYTES,
     0x06: CONTROL_BYTES,
     0x07: CONTROL_BYTES,
@@ -75,6 +73,12 @@ class Provider(DULServiceProvider):
         if not isinstance(self.socket, Wire):
             raise TypeError("the association has no connection yet")
         return self.socket
+
+    @property
+    def _messages(self) -> Messages:
+        if not isinstance(self.assoc.dimse, Messages):
+            raise TypeError("the association does not put its messages together here")
+        return self.assoc.dimse
 
     def step(self) -> None:
         """Let the state machine do one thing, and wait for the peer if it must.
@@ -129,7 +133,10 @@ class Provider(DULServiceProvider):
         self.to_user_queue.put(A_P_ABORT())
 
     def _hear(self) -> None:
-        """Read one PDU, or see the connection closed; queue the event of it."""
+        """Read one PDU, or see the connection closed; queue the event of it.
+
+        Data has no event: it goes straight to the messages.
+        """
         if self.state == WAITS_FOR_CLOSE:
             self.wire.discard()
             self.event_queue.put(CLOSED)
@@ -142,11 +149,11 @@ class Provider(DULServiceProvider):
             self.event_queue.put(CLOSED)
 
     def _read_pdu_data(self) -> None:
-        header = self.wire.recv(HEADER.size)
-        if len(header) < HEADER.size:
+        header = self.wire.recv(PDU.size)
+        if len(header) < PDU.size:
             self._ended()
             return
-        pdu_type, length = HEADER.unpack(header)
+        pdu_type, length = PDU.unpack(header)
         if failure := misfit(pdu_type, length):
             self._refuse(failure)
             return
@@ -154,12 +161,20 @@ class Provider(DULServiceProvider):
         if len(body) < length:
             self._ended()
             return
+        # Where data is expected, the state machine would only pass it on (DT-2).
+        if pdu_type == P_DATA_TF and self.state == READY_FOR_DATA:
+            self._messages.receive(body)
+            return
+        self._decode(header + body)
+
+    def _decode(self, encoded: bytearray) -> None:
+        """Leave a PDU to pynetdicom, and queue the event of it."""
         try:
-            pdu, event = self._decode_pdu(header + body)
+            pdu, event = self._decode_pdu(encoded)
         # As in Messages: pynetdicom raises nearly anything at what it cannot decode.
         except Exception as error:  # noqa: BLE001
             kind = type(error).__name__
-            self._refuse(f"its PDU of type {pdu_type} cannot be decoded ({kind})")
+            self._refuse(f"its PDU of type {encoded[0]} cannot be decoded ({kind})")
             return
         self._recv_pdu.put(pdu)
         self.event_queue.put(event)

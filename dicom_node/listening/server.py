@@ -17,6 +17,7 @@ from pynetdicom import AE, evt
 from pynetdicom.transport import AssociationServer
 
 from dicom_node.listening.acceptor import Acceptor, Admission, House
+from dicom_node.listening.arrivals import Keeps
 from dicom_node.listening.budget import Budget
 from dicom_node.listening.complaints import Complaints
 from dicom_node.listening.limits import Limits
@@ -42,6 +43,7 @@ class Server(AssociationServer):
         *,
         limits: Limits,
         admits: Admission,
+        keeps: Keeps,
         address_refusal: Callable[[str], str | None],
         complaints: Complaints,
         tls: ssl.SSLContext | None,
@@ -57,6 +59,7 @@ class Server(AssociationServer):
             self.places,
             self.memory,
             admits,
+            keeps,
             complaints,
             unproven,
             self._left,

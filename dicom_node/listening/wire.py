@@ -47,7 +47,7 @@ class Wire(AssociationSocket):
         with memoryview(received) as room:
             while filled < nr_bytes:
                 with room[filled:] as rest:
-                    count = self._in_time().recv_into(rest)
+                    count = self._ready_to_read().recv_into(rest)
                 if not count:
                     break
                 filled += count
@@ -88,6 +88,18 @@ class Wire(AssociationSocket):
     def _shutdown_socket(self) -> None:
         # pynetdicom's own leaves the descriptor open where the peer closed first.
         self.shut()
+
+    def _ready_to_read(self) -> socket.socket:
+        """Return the socket, with everything acknowledged that came so far.
+
+        A sender that does not set TCP_NODELAY holds the last piece of what it writes
+        back until all before it is acknowledged (RFC 896), and the kernel would wait up
+        to 40 ms with that, for an answer to send it with (RFC 1122 4.2.3.2). It forgets
+        by itself that it shall not (tcp(7), TCP_QUICKACK), so it is told each time.
+        """
+        connected = self._in_time()
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return connected
 
     def _in_time(self) -> socket.socket:
         """Return the socket, set to end what it is about to do by the deadline."""

@@ -6,9 +6,9 @@ import threading
 from dataclasses import replace
 
 import pytest
-from pynetdicom import evt
 
 from dicom_node import receiver
+from dicom_node.listening.arrivals import Arrival
 from dicom_node.listening.limits import (
     MAX_ASSOCIATE_BYTES,
     MAX_COMMAND_BYTES,
@@ -231,14 +231,14 @@ def test_an_image_that_is_being_kept_when_the_node_stops_is_acknowledged(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     being_kept, may_go_on = threading.Event(), threading.Event()
-    keep = receiver.Receiver.on_store
+    keep = receiver.Receiver.keep
 
-    def slowly(of: receiver.Receiver, event: evt.Event) -> int:
+    def slowly(of: receiver.Receiver, arrival: Arrival) -> int:
         being_kept.set()
         assert may_go_on.wait(20)
-        return keep(of, event)
+        return keep(of, arrival)
 
-    monkeypatch.setattr(receiver.Receiver, "on_store", slowly)
+    monkeypatch.setattr(receiver.Receiver, "keep", slowly)
     node = start()
     peer = RawPeer(node.peer).associate()
     peer.send(*store_request(b"\x08\x00\x05\x00CS\x00\x00"))

@@ -48,7 +48,7 @@ _PLACES: tuple[tuple[str, frozenset[str], Stage], ...] = (
     ("dicom_node/committing.py", frozenset({"_ask"}), Stage.COMMITTING),
     ("dicom_node/commitment.py", frozenset({"on_event_report"}), Stage.COMMITTING),
     ("kills/fast_node.py", frozenset({"grade"}), Stage.GRADING),
-    ("dicom_node/receiver.py", frozenset({"on_store"}), Stage.RECEIVING),
+    ("dicom_node/receiver.py", frozenset({"keep"}), Stage.RECEIVING),
     # Not every tick: most find nothing to do.
     ("dicom_node/indexer.py", frozenset({"_index"}), Stage.INDEXING),
     ("dicom_node/completeness.py", frozenset({"settle"}), Stage.SETTLING),
