@@ -94,8 +94,9 @@ class Messages(DIMSEServiceProvider):
         self._command_bytes = self._dataset_bytes = 0
         evt.trigger(self.assoc, evt.EVT_DIMSE_RECV, {"message": message})
         request = message.message_to_primitive()
-        # Nothing that we answer takes long enough to be cancelled.
-        if not isinstance(request, C_CANCEL):
+        if isinstance(request, C_CANCEL):
+            self.memory.give_back()  # what we answer takes too short to be cancelled
+        else:
             self.msg_queue.put((cast(int, message.context_id), request))
 
     def _give_up(self, failure: str) -> None:
