@@ -99,7 +99,7 @@ class OpenQuery:
     def _as_put(self, sop_class: str, wanted: Dataset) -> messages.Query:
         """Return a question for the audit trail: UIDs, and nothing of a patient."""
         accepted = {
-            context.abstract_syntax: context.transfer_syntax[0]
+            str(context.abstract_syntax): context.transfer_syntax[0]
             for context in self.opened.assoc.accepted_contexts
         }
         syntax = accepted.get(sop_class, ImplicitVRLittleEndian)

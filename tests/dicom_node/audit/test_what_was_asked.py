@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID
 from pynetdicom.dsutils import decode
 
 from dicom_node.audit.messages import AuditSource
@@ -66,8 +66,15 @@ def test_a_question_stands_in_the_trail_without_any_attribute_of_a_patient(
     )
 
     question = message.findtext(".//ParticipantObjectQuery")
+    detail = message.find(".//ParticipantObjectDetail")
     assert question is not None
-    put = decode(BytesIO(base64.b64decode(question)), False, True)
+    assert detail is not None
+    syntax = UID(base64.b64decode(detail.attrib["value"]).decode())
+    put = decode(
+        BytesIO(base64.b64decode(question)),
+        syntax.is_implicit_VR,
+        syntax.is_little_endian,
+    )
     assert event(message) == (QUERY, "0")
     assert put.StudyInstanceUID == STUDY_UID
     assert {element.keyword for element in put} == {
@@ -77,9 +84,6 @@ def test_a_question_stands_in_the_trail_without_any_attribute_of_a_patient(
         "SeriesInstanceUID",
         "NumberOfSeriesRelatedInstances",
     }
-    detail = message.find(".//ParticipantObjectDetail")
-    assert detail is not None
-    assert base64.b64decode(detail.attrib["value"]).decode() == ExplicitVRLittleEndian
     assert "Doe" not in text
     assert "4711" not in text
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from io import BytesIO
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.dimse_messages import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ
+from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_STORE
 from pynetdicom.pdu import A_ASSOCIATE_RQ, A_RELEASE_RQ, P_DATA_TF
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -30,6 +30,8 @@ ACCEPTED, REJECTED, DATA, RELEASED, ABORTED = 0x02, 0x03, 0x04, 0x06, 0x07
 """PDU types (PS3.8 9.3)."""
 SUCCESS = bytes.fromhex("0000 0009 0200 0000 0000")
 """(0000,0900) Status, 0x0000, as it is encoded in a response."""
+OUT_OF_RESOURCES = bytes.fromhex("0000 0009 0200 0000 00A7")
+"""The same, 0xA700."""
 PATIENCE_SECONDS = 20.0
 """So long that only a server that does not answer at all is given up."""
 
@@ -77,6 +79,16 @@ def store_request(dataset: bytes, pdu_bytes: int = 16_382) -> list[bytes]:
     message.primitive_to_message(primitive)
     fragments = message.encode_msg(STORE_CONTEXT, pdu_bytes)
     return [bytes(P_DATA_TF(fragment).encode()) for fragment in fragments]
+
+
+def cancel_request() -> bytes:
+    """Return a C-CANCEL-RQ for the C-STORE-RQ above, which nobody may cancel."""
+    primitive = C_CANCEL()
+    primitive.MessageIDBeingRespondedTo = 1
+    message = C_CANCEL_RQ()
+    message.primitive_to_message(primitive)
+    (fragment,) = message.encode_msg(STORE_CONTEXT, 16_382)
+    return bytes(P_DATA_TF(fragment).encode())
 
 
 def pdu(pdu_type: int, body: bytes, length: int | None = None) -> bytes:

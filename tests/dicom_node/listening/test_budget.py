@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -15,17 +17,18 @@ from dicom_node.listening.budget import Budget, Share
 from tests.dicom_node.listening.conftest import QUICK, Start
 from tests.dicom_node.listening.raw_peer import (
     DATA,
+    OUT_OF_RESOURCES,
     PATIENCE_SECONDS,
     SUCCESS,
     RawPeer,
+    cancel_request,
     comes_true,
+    fragment,
     store_request,
 )
 from tests.end_to_end.node import Node
 
 LONGEST, TOTAL = 10, 15
-OUT_OF_RESOURCES = bytes.fromhex("0000 0009 0200 0000 00A7")
-"""(0000,0900) Status, 0xA700, as it is encoded in a response."""
 KIB = 1024
 SCARCE = replace(
     QUICK,
@@ -121,12 +124,16 @@ def test_who_has_waited_longest_is_served_first() -> None:
     for number, name in enumerate(("first", "second", "third")):
         waiting.append(threading.Thread(target=wait, args=(name, budget.share())))
         waiting[-1].start()
-        assert comes_true(lambda number=number: len(budget._waiting) == number + 1)
+        assert comes_true(partial(so_many_wait, budget, number + 1))
     holder.give_back()
     for thread in waiting:
         thread.join()
 
     assert served == ["first", "second", "third"]
+
+
+def so_many_wait(budget: Budget, count: int) -> bool:
+    return len(budget._waiting) == count
 
 
 def test_images_that_do_not_fit_together_are_received_one_after_the_other(
@@ -138,9 +145,9 @@ def test_images_that_do_not_fit_together_are_received_one_after_the_other(
 
     def send(_: int) -> bytes:
         peer = RawPeer(node.peer).associate()
-        peer.send(*parts[: len(parts) // 2])
+        peer.send(*parts[:5])
         all_begin.wait()
-        peer.send(*parts[len(parts) // 2 :])
+        peer.send(*parts[5:])
         _, answer = peer.answer()
         peer.release()
         return answer
@@ -182,17 +189,44 @@ def memory_of(node: Node) -> Budget:
     return node.server.memory
 
 
+@pytest.mark.parametrize("ending", ["whole", "cancelled", "gone", "nonsense"])
+def test_an_image_holds_no_memory_any_more_however_it_ended(
+    start: Start, ending: str
+) -> None:
+    node = start(SCARCE)
+    parts = store_request(bytes(300 * KIB))
+    peer = RawPeer(node.peer).associate()
+    peer.send(*parts[:-1])
+    assert comes_true(lambda: memory_of(node)._used_bytes > 200 * KIB)
+
+    if ending == "gone":
+        peer.close()
+    else:
+        nonsense = fragment(5, 0x03, b"x")
+        last = {"whole": parts[-1], "cancelled": cancel_request()}
+        peer.send(last.get(ending, nonsense))
+
+    assert comes_true(lambda: memory_of(node)._used_bytes == 0)
+    peer.close()
+
+
 def test_who_waits_for_memory_does_not_keep_the_node_from_stopping(
     start: Start,
 ) -> None:
     node = start(replace(SCARCE, memory_seconds=600))
     peers = [RawPeer(node.peer).associate() for _ in range(3)]
-    for peer in peers:
-        peer.send(*store_request(bytes(900 * KIB))[:-1])
-    assert comes_true(lambda: len(memory_of(node)._waiting) == 2)
 
-    receiver.stop(node.server)
+    def send(peer: RawPeer) -> None:
+        with suppress(ConnectionError):
+            peer.send(*store_request(bytes(900 * KIB))[:-1])
+
+    with ThreadPoolExecutor(3) as senders:
+        sending = [senders.submit(send, peer) for peer in peers]
+        assert comes_true(partial(so_many_wait, memory_of(node), 2))
+
+        receiver.stop(node.server)
 
     assert node.server._running() == []
-    for peer in peers:
-        assert peer.is_closed()
+    for it in sending:
+        it.result()
+    assert all(peer.is_closed() for peer in peers)

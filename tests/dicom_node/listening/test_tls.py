@@ -262,13 +262,16 @@ def test_a_dcmtk_archive_is_sent_to_and_shown_our_certificate(
         archive.wait()
 
 
-@pytest.fixture
-def archive(section: TlsSection, tmp_path: Path) -> Iterator[Config]:
+@pytest.fixture(scope="module")
+def archive(
+    section: TlsSection, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Config]:
     """A configuration that asks an Orthanc which speaks TLS, and takes no other."""
     require_peer("orthanc", "Orthanc")
     folder, port = section.peer_ca.parent, free_port()
+    own = tmp_path_factory.mktemp("archive")
     with orthanc(
-        tmp_path / "orthanc",
+        own / "orthanc",
         "ARCHIVE",
         port,
         DicomTlsEnabled=True,
@@ -277,7 +280,7 @@ def archive(section: TlsSection, tmp_path: Path) -> Iterator[Config]:
         DicomTlsTrustedCertificates=str(section.peer_ca),
         DicomTlsRemoteCertificateRequired=True,
     ) as running:
-        image = tmp_path / "image.dcm"
+        image = own / "image.dcm"
         as_received(mr_image()).save_as(image, enforce_file_format=True)
         running.fill([image])
         yield Config(
