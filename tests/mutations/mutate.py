@@ -73,6 +73,7 @@ ODD_TEXTS = (
     "=^=^=",
     "x" * 5000,
 )
+COMPRESSED = (RLELossless, JPEGLSLossless, JPEG2000Lossless)
 ITEM = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
 DEEPER = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + ITEM
 """A sequence of undefined length with an item of undefined length, never closed."""
@@ -80,16 +81,27 @@ DEEPER = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + ITEM
 
 def sound(rng: random.Random, study_instance_uid: str) -> Dataset:
     """Return one image of a study, classic or enhanced, in one of six encodings."""
-    ds = enhanced_mr() if rng.random() < 0.15 else mr_image(2)
-    ds.StudyInstanceUID = study_instance_uid
-    syntax = rng.choice([None, None, RLELossless, JPEGLSLossless, JPEG2000Lossless])
-    if syntax is not None:
-        received = as_received(ds)
-        received.compress(UID(syntax), generate_instance_uid=False)
-        return received
-    if rng.random() < 0.3:
+    ds = of_study(
+        enhanced_mr() if rng.random() < 0.15 else mr_image(2), study_instance_uid
+    )
+    syntax = rng.choice([None, None, *COMPRESSED])
+    if syntax is None and rng.random() < 0.3:
         return as_received(ds, ImplicitVRLittleEndian)
-    return as_received(ds)
+    return in_encoding(ds, syntax)
+
+
+def of_study(ds: Dataset, study_instance_uid: str) -> Dataset:
+    """Return the dataset, now of that study."""
+    ds.StudyInstanceUID = study_instance_uid
+    return ds
+
+
+def in_encoding(ds: Dataset, syntax: UID | None) -> Dataset:
+    """Return a received dataset, compressed unless ``syntax`` is None."""
+    received = as_received(ds)
+    if syntax is not None:
+        received.compress(syntax, generate_instance_uid=False)
+    return received
 
 
 def mutated(rng: random.Random, ds: Dataset) -> tuple[str, bytes]:
