@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from storage.alarms import raise_alarm
 from storage.database import open_database
 from storage.states import AlarmKind
-from tests.end_to_end.processes import NodeProcesses, node_processes
+from tests.end_to_end.processes import NodeProcesses, node_processes, run_here
 
 pytestmark = pytest.mark.model
 
@@ -59,7 +58,7 @@ def test_an_unknown_key_ends_with_78_and_names_file_key_and_cure(
 def test_a_missing_bundle_ends_with_78_and_names_it(processes: NodeProcesses) -> None:
     rewrite(processes, "[model]", '[model]\nbundle = "/nowhere/bundle"')
 
-    done = processes.run("work")
+    done = processes.run_here("check-config")
 
     assert done.returncode == EX_CONFIG
     assert "/nowhere/bundle" in done.stderr
@@ -76,7 +75,7 @@ def test_a_bundle_whose_weights_were_changed_is_refused(
     weights.write_bytes(content)
     rewrite(processes, "[model]", f'[model]\nbundle = "{damaged}"')
 
-    done = processes.run("check-config")
+    done = processes.run_here("check-config")
 
     assert done.returncode == EX_CONFIG
     assert weights.name in done.stderr
@@ -97,9 +96,9 @@ def test_a_phantom_bundle_is_refused_unless_the_configuration_accepts_it(
 def test_an_older_schema_is_refused_and_migrate_mends_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.sqlite"
     with node_processes(tmp_path / "node", url) as processes:
-        before = processes.run("status")
-        processes.run("migrate")
-        after = processes.run("status")
+        before = processes.run_here("status")
+        processes.run_here("migrate")
+        after = processes.run_here("status")
 
     assert before.returncode == EX_CONFIG
     assert "lumbar-node migrate" in before.stderr
@@ -107,7 +106,7 @@ def test_an_older_schema_is_refused_and_migrate_mends_it(tmp_path: Path) -> None
 
 
 def test_check_config_tries_everything(processes: NodeProcesses) -> None:
-    done = processes.run("check-config")
+    done = processes.run_here("check-config")
 
     assert done.returncode == 0
     assert "schema up to date" in done.stdout
@@ -117,7 +116,7 @@ def test_check_config_tries_everything(processes: NodeProcesses) -> None:
 def test_a_node_that_has_graded_nothing_has_nothing_to_export(
     processes: NodeProcesses, tmp_path: Path
 ) -> None:
-    done = processes.run("export-grades", str(tmp_path / "grades.csv"))
+    done = processes.run_here("export-grades", str(tmp_path / "grades.csv"))
 
     assert done.returncode == 1
     assert "no study has been graded" in done.stderr
@@ -125,8 +124,8 @@ def test_a_node_that_has_graded_nothing_has_nothing_to_export(
 
 
 def test_status_of_an_idle_node_asks_for_nobody(processes: NodeProcesses) -> None:
-    text = processes.run("status")
-    machine = processes.run("status", "--json", "--check")
+    text = processes.run_here("status")
+    machine = processes.run_here("status", "--json", "--check")
 
     assert "nothing for a person to do" in text.stdout
     assert machine.returncode == 0
@@ -134,7 +133,7 @@ def test_status_of_an_idle_node_asks_for_nobody(processes: NodeProcesses) -> Non
 
 
 def test_regrade_of_an_unknown_study_says_so(processes: NodeProcesses) -> None:
-    done = processes.run("regrade", "2.25.404")
+    done = processes.run_here("regrade", "2.25.404")
 
     assert done.returncode == 1
     assert "2.25.404" in done.stderr
@@ -148,14 +147,14 @@ def test_an_alarm_that_a_person_has_seen_to_can_be_closed(
         database.sessions.begin() as session,
     ):
         raise_alarm(session, AlarmKind.QUARANTINED, None, "a file is damaged")
-    alarmed = processes.run("status", "--check")
+    alarmed = processes.run_here("status", "--check")
 
-    closed = processes.run("acknowledge", "quarantined")
+    closed = processes.run_here("acknowledge", "quarantined")
 
     assert alarmed.returncode == 1
     assert "quarantined: a file is damaged" in alarmed.stdout
     assert closed.returncode == 0
-    assert processes.run("status", "--check").returncode == 0
+    assert processes.run_here("status", "--check").returncode == 0
 
 
 def test_grade_of_the_real_study_says_first_what_it_is(
@@ -185,7 +184,7 @@ def test_grade_of_a_folder_with_bad_files_names_them_and_grades_the_rest(
     whole = (tmp_path / "D0000022.dcm").read_bytes()
     (tmp_path / "D0000022.dcm").write_bytes(whole[: len(whole) // 2])
 
-    done = lumbar_node("grade", tmp_path, "--accept-phantom-bundle", "--json")
+    done = run_here("grade", str(tmp_path), "--accept-phantom-bundle", "--json")
 
     assert done.returncode == 0, done.stderr
     assert "notes.dcm: not a DICOM file" in done.stderr
@@ -194,20 +193,18 @@ def test_grade_of_a_folder_with_bad_files_names_them_and_grades_the_rest(
 
 
 def test_grade_of_nothing_says_so(tmp_path: Path) -> None:
-    done = lumbar_node("grade", tmp_path, "--accept-phantom-bundle")
+    done = run_here("grade", str(tmp_path), "--accept-phantom-bundle")
 
     assert done.returncode == 1
     assert "holds no readable DICOM file" in done.stderr
 
 
-def test_the_receiver_never_loads_torch(processes: NodeProcesses) -> None:
+def test_the_receiver_never_loads_torch() -> None:
     watch = (
         "import sys, dicom_node.receiver, dicom_node.service, dicom_node.__main__;"
         "sys.exit('torch' in sys.modules)"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", watch], check=False, env={**os.environ}
-    )
+    done = subprocess.run([sys.executable, "-c", watch], check=False)
 
     assert done.returncode == 0
