@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
+from dicom_node import __main__ as command_line
 from dicom_node.demo_pacs import free_port, wait_for_port
 from dicom_node.sender import Peer
 from storage.database import open_database
@@ -55,8 +58,12 @@ class NodeProcesses:
     def config(self) -> Path:
         return self.folder / "config.toml"
 
+    def run_here(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one verb to its end in this process, which has imported everything."""
+        return run_here(verb, "--config", str(self.config), *words)
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run one verb to its end."""
+        """Run one verb to its end in a process of its own."""
         ended = subprocess.run(
             self._command(*words), capture_output=True, text=True, check=False
         )
@@ -101,6 +108,22 @@ class NodeProcesses:
         verb, *rest = words
         base = [sys.executable, "-m", self.program, verb]
         return [*base, "--config", str(self.config), *rest]
+
+
+def run_here(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the node's command line in this process, to its end."""
+    out, err = StringIO(), StringIO()
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            status = command_line.main(words)
+    finally:
+        # The verb logs to its standard error, which ends here.
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    EAR.hear(words[0], out.getvalue() + err.getvalue())
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def test_grades_of_a_node_and_of_readers_become_a_report(
         assert set(send(it.peer, images)) == {0}
         it.work()
 
-    exported = processes.run("export-grades", str(table))
+    exported = processes.run_here("export-grades", str(table))
     readers = graded_by_readers(table, tmp_path / "readers.csv")
     status = main(
         [
