@@ -150,7 +150,9 @@ def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    shards = list(_shards({name: _stored(name, one) for name, one in weights.items()}))
+    # In one order, so that the same weights have the same hash wherever they come from.
+    stored = {name: _stored(name, weights[name]) for name in sorted(weights)}
+    shards = list(_shards(stored))
     every_file = hashlib.sha256()
     files: list[WeightFile] = []
     for number, shard in enumerate(shards, start=1):
