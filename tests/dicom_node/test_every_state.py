@@ -166,8 +166,9 @@ def test_a_study_that_is_never_looked_at_calls_for_a_person(
         pass_time(session, TWO_DAYS_SECONDS)
 
     assert at_once == []
-    [complaint] = told(database)
+    [complaint, without_worker] = told(database)
     assert "a study waits to be looked at since 48.0 hours" in complaint
+    assert without_worker.startswith("no worker lives, and work waits")
 
 
 def test_a_study_that_is_held_calls_for_a_person_once(database: Database) -> None:
@@ -215,5 +216,5 @@ def test_work_without_a_living_worker_calls_for_a_person(database: Database) -> 
     [complaint] = complaints(silent)
     assert complaint == (
         "no worker lives, and work waits: host:1 silent for 10 minutes; "
-        "start lumbar-node-worker"
+        "start lumbar-node-worker, and see its log where it ends again"
     )
