@@ -76,15 +76,8 @@ def postgresql_url() -> Iterator[str]:
 @contextmanager
 def running_postgresql() -> Iterator[str]:
     """Run a PostgreSQL of our own; give the URL of its empty database."""
-    initdb, pg_ctl = require_peer("postgresql", "initdb", "pg_ctl")
-    # Not pytest's folder: PostgreSQL's own user could not reach into it.
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="postgresql-", ignore_cleanup_errors=True
-        ) as folder,
-        _started(initdb, pg_ctl, Path(folder)),
-    ):
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    with _server() as server:
+        yield server.url
 
 
 @dataclass(frozen=True)
@@ -114,16 +107,22 @@ class StoppableServer:
 @pytest.fixture
 def stoppable_postgresql() -> Iterator[StoppableServer]:
     """A migrated PostgreSQL that the test may stop."""
+    with _server() as server:
+        migrate(server.url)
+        yield server
+
+
+@contextmanager
+def _server() -> Iterator[StoppableServer]:
     initdb, pg_ctl = require_peer("postgresql", "initdb", "pg_ctl")
+    # Not pytest's folder: PostgreSQL's own user could not reach into it.
     with (
         tempfile.TemporaryDirectory(
             prefix="postgresql-", ignore_cleanup_errors=True
         ) as folder,
         _started(initdb, pg_ctl, Path(folder)),
     ):
-        server = StoppableServer(pg_ctl, Path(folder))
-        migrate(server.url)
-        yield server
+        yield StoppableServer(pg_ctl, Path(folder))
 
 
 @contextmanager
@@ -222,3 +221,18 @@ def emptied_afterwards(url: str) -> Iterator[str]:
             session.execute(
                 sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name))
             )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount") or refuse("there is no mount command here")
+    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+    if subprocess.run([mount, *options], check=False, capture_output=True).returncode:
+        refuse("a small tmpfs cannot be mounted here; run as root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)

@@ -118,8 +118,8 @@ def test_where_one_of_two_processes_ends_its_status_is_that_of_both(
 ) -> None:
     # Waits for its configuration, and has not yet learned to answer SIGTERM.
     os.mkfifo(tmp_path / "starting.toml")
-    starting = ("check-config", "--config", str(tmp_path / "starting.toml"))
-    wrong = ("check-config", "--config", str(tmp_path / "nowhere.toml"))
+    starting = ("migrate", "--config", str(tmp_path / "starting.toml"))
+    wrong = ("migrate", "--config", str(tmp_path / "nowhere.toml"))
     children = [wrong, starting] if wrong_first else [starting, wrong]
     program = (
         "import sys; from dicom_node.service import serve; "

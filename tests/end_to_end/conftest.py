@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from dicom_node.config import Destination
 from dicom_node.demo_pacs import Orthanc, free_port
 from tests.end_to_end.node import Node, running_node
 from tests.fakes import SameEverywhere
-from tests.peers import refuse, require_peer
+from tests.peers import require_peer
 
 HITACHI = Path(__file__).parent.parent / "data" / "hitachi"
 PACS_TITLE = "PACS"
@@ -89,17 +88,3 @@ def here(
         sqlite_database_url, tmp_path / "node", SameEverywhere(), (destination,)
     ) as running:
         yield running
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        refuse("a small tmpfs cannot be mounted here; run as root")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)

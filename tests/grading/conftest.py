@@ -1,4 +1,4 @@
-"""A small bundle with a locator that each test chooses."""
+"""A small bundle with a locator that each test chooses; reports without pictures."""
 
 from __future__ import annotations
 
@@ -45,3 +45,10 @@ def grade(tmp_path_factory: pytest.TempPathFactory) -> Grade:
         return grader.grade(datasets, drawn)
 
     return grade_with
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pictures out of reports: they take most of the time."""
+    empty = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+    monkeypatch.setattr("grading.evaluation.report.plots._svg", lambda _: empty)

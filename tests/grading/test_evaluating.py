@@ -42,6 +42,7 @@ def test_a_table_becomes_a_report_and_a_short_form_on_the_terminal(
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_readers_fill_in_what_a_table_of_the_node_leaves_open(
     tmp_path: Path, rows: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_readers_fill_in_what_a_table_of_the_node_leaves_open(
     assert (tmp_path / "report" / "disagreements.csv").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_tables_are_compared_on_request(
     tmp_path: Path, predictions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,6 +117,7 @@ def test_slices_come_from_the_head_downwards(
 ) -> None:
     grades = grader.grade(t2_ax)
 
+    assert len(grades.levels) == 5
     for level in grades.levels:
         positions = [grades.slice_grade(key).position_mm for key in level.slices]
         assert positions == sorted(positions, reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 from PIL import Image
 
 from grading.grades import Grade
+from grading.phantom import sheet
 from grading.phantom.prevalence import WantedGrades
 from grading.phantom.ranges import Domain
-from grading.phantom.sheet import write_sheet
-from grading.phantom.slices import Split, draw_slice
+from grading.phantom.slices import PhantomSlice, Split, draw_slice
 
 
 def wanted(ldh: int, lccs: int, lnrc: int) -> WantedGrades:
@@ -33,9 +34,15 @@ def test_another_split_of_the_same_seed_is_another_slice() -> None:
     assert training.truth != test.truth
 
 
+@cache
+def one(domain: Domain = Domain.INTERNAL) -> PhantomSlice:
+    """A slice at which several tests look."""
+    return draw_slice((1, 2, 3), domain=domain)
+
+
 @pytest.mark.parametrize("domain", list(Domain))
 def test_a_slice_looks_like_what_a_scanner_stores(domain: Domain) -> None:
-    phantom = draw_slice((1, 2, 3), domain=domain)
+    phantom = one(domain)
 
     rows, columns = phantom.pixels.shape
     assert phantom.pixels.dtype == np.float32
@@ -47,8 +54,7 @@ def test_a_slice_looks_like_what_a_scanner_stores(domain: Domain) -> None:
 
 
 def test_the_external_domain_is_another_picture_of_the_same_seed() -> None:
-    internal = draw_slice((1, 2, 3))
-    external = draw_slice((1, 2, 3), domain=Domain.EXTERNAL)
+    internal, external = one(), one(Domain.EXTERNAL)
 
     assert internal.truth.grades == external.truth.grades
     assert internal.pixels.tobytes() != external.pixels.tobytes()
@@ -59,10 +65,21 @@ def test_grades_that_no_anatomy_can_show_are_refused() -> None:
         draw_slice((1, 0, 0), wanted=wanted(0, 0, 2))
 
 
-def test_a_contact_sheet_shows_as_many_slices_as_asked_for(tmp_path: Path) -> None:
-    write_sheet(tmp_path / "sheet.png", slices=7, seed=1, domain=Domain.INTERNAL)
+def test_a_contact_sheet_shows_as_many_slices_as_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
 
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
-    rows = np.split(sheet, 2)
-    assert rows[1][:, : sheet.shape[1] // 6].std() > 10
-    assert rows[1][:, sheet.shape[1] // 6 :].max() == 0
+    def draw(key: tuple[int, int, int], domain: Domain) -> PhantomSlice:
+        asked.append(key)
+        return one(domain)
+
+    monkeypatch.setattr(sheet, "draw_slice", draw)
+
+    sheet.write_sheet(tmp_path / "sheet.png", 7, seed=1, domain=Domain.INTERNAL)
+
+    drawn = np.asarray(Image.open(tmp_path / "sheet.png"))
+    rows, column = np.split(drawn, 2), drawn.shape[1] // sheet.COLUMNS
+    assert asked == [(1, int(Split.TEST), index) for index in range(7)]
+    assert rows[1][:, :column].std() > 10
+    assert rows[1][:, column:].max() == 0

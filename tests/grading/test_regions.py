@@ -143,5 +143,8 @@ def test_a_straight_canal_is_followed_through_every_gap(
         for n, is_known in enumerate(known)
     ]
 
-    for one in regions(seen):
+    found = regions(seen)
+
+    assert len(found) == len(seen)
+    for one in found:
         assert (one.row, one.column) == pytest.approx((row - 4, column))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from contextlib import closing
+from multiprocessing.context import ForkServerContext
 
 from storage import jobs
 from storage.database import open_database
+
+
+def fresh() -> ForkServerContext:
+    """Start processes that share nothing with this one; all of them import once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def claim_all(url: str, worker: str) -> list[int]:

@@ -1,4 +1,3 @@
-import multiprocessing
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +24,7 @@ from tests.storage.builders import (
     receive,
     received_and_looked_at,
 )
-from tests.storage.processes import claim_all, claim_and_die
+from tests.storage.processes import claim_all, claim_and_die, fresh
 
 
 def queue(
@@ -433,8 +432,7 @@ def test_four_processes_claim_four_hundred_jobs_once_each(database_url: str) -> 
         session.flush()
         expected = {jobs.add(session, study, 1, "digest") for study in studies}
 
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(4, mp_context=spawn) as workers:
+    with ProcessPoolExecutor(4, mp_context=fresh()) as workers:
         names = [f"worker {i}" for i in range(4)]
         claims = list(workers.map(claim_all, [database_url] * 4, names))
 
@@ -449,8 +447,7 @@ def test_a_worker_killed_with_nine_leaves_its_job_to_the_next(
     with closing(open_database(database_url)) as database:
         with database.sessions.begin() as session:
             queue(session)
-        spawn = multiprocessing.get_context("spawn")
-        worker = spawn.Process(target=claim_and_die, args=(database_url,))
+        worker = fresh().Process(target=claim_and_die, args=(database_url,))
 
         worker.start()
         worker.join()

@@ -31,7 +31,9 @@ def test_each_root_is_coded_with_its_side_and_its_distribution(
 def test_sides_add_no_number_beside_the_region(full_study: FullStudy) -> None:
     document = read_back(full_study.made(ObjectKind.STRUCTURED_REPORT))
 
-    for group in named(document, "Measurement Group"):
+    groups = named(document, "Measurement Group")
+    assert len(groups) == len(full_study.grades.levels)
+    for group in groups:
         assert sum(item.ValueType == "NUM" for item in group.ContentSequence) == 3
 
 

@@ -60,6 +60,7 @@ from tests.grading.evaluation.case_tables import (
 from tests.grading.evaluation.test_readers import reading, write_readings
 
 SAMPLING = Sampling(resamples=100, seed=1)
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 
 
 class Seen(HTMLParser):
@@ -215,6 +216,7 @@ def test_the_same_table_and_seed_give_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
+@UNDRAWN
 def test_sites_and_scanners_have_rows_of_their_own(tmp_path: Path) -> None:
     rows = [row for row in paper_rows(keep=0.1) if row["finding"] == "LCCS"]
 
@@ -298,6 +300,7 @@ def test_what_is_not_defined_says_why_and_is_never_a_nan(
         assert not re.search(r"\b([Nn]a[Nn]|inf|None)\b", words), path
 
 
+@UNDRAWN
 def test_a_report_on_readers_alone_says_that_no_model_is_evaluated(
     tmp_path: Path,
 ) -> None:
@@ -315,6 +318,7 @@ def test_a_report_on_readers_alone_says_that_no_model_is_evaluated(
     ]
 
 
+@UNDRAWN
 def test_a_comparison_says_which_is_better_or_that_nobody_knows(
     tmp_path: Path,
 ) -> None:
@@ -352,6 +356,7 @@ def test_of_several_origins_the_weakest_is_said(
     assert first_line(replace(source, phantom=True)) == f"{expected} {PHANTOM_IMAGES}"
 
 
+@UNDRAWN
 def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
     named = dict(zip(PREDICTOR_COLUMNS, ("b 1", "ab" * 32, "phantom", ""), strict=True))
     rows = [row | named for row in one_finding(paper_rows(keep=0.05))]
@@ -365,6 +370,7 @@ def test_a_phantom_bundles_word_stands_first(tmp_path: Path) -> None:
     assert "Evaluation of b 1" in report.files["report.html"]
 
 
+@UNDRAWN
 def test_figures_of_images_that_bundles_learn_from_are_called_too_good(
     tmp_path: Path,
 ) -> None:
@@ -388,6 +394,7 @@ def test_only_the_test_part_needs_no_warning() -> None:
     assert leads == ["Part 'validation'", "Part 'train'"]
 
 
+@UNDRAWN
 def test_every_row_that_is_left_out_has_its_line_and_reason(tmp_path: Path) -> None:
     slices = one_finding(paper_rows(keep=0.05))[:3]
     place = {"series": "", "sop_instance": "", "frame": "", "level": "L5/S1"}

@@ -58,6 +58,7 @@ def test_the_worse_root_gives_the_grade(patient: PatientLesson) -> None:
 
 
 def test_sagittal_discs_go_down_to_the_sacrum(patient: PatientLesson) -> None:
+    assert patient.sagittal
     for lesson in patient.sagittal:
         rows = [disc.row for disc in lesson.discs]
         assert rows == sorted(rows)

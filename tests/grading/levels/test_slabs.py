@@ -56,6 +56,7 @@ def test_slices_of_a_real_study_are_found_where_its_positions_say() -> None:
 
     found = slabs(series.images)
 
+    assert len(found) == 5
     for uids in members(series.images, found):
         inside = [heights_mm[uid] for uid in uids]
         assert inside == sorted(inside, reverse=True)

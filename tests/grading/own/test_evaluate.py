@@ -41,6 +41,7 @@ def test_a_bundle_is_evaluated_on_a_manifest_and_its_predictions_kept(
     assert content["groups"][0]["scores"]["LDH"]["cases"] == graded == 6
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_bundles_are_compared_though_their_folders_have_one_name(
     tmp_path: Path, bundle: Bundle, manifest_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_two_bundles_are_compared_though_their_folders_have_one_name(
     ("part", "status", "basis"),
     [("test", 0, Basis.SITE), ("train", 1, Basis.UNEVALUATED)],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_a_site_can_attest_what_evaluate_wrote_of_images_new_to_the_bundle(
     tmp_path: Path,
     bundle: Bundle,
@@ -89,6 +91,7 @@ def test_a_site_can_attest_what_evaluate_wrote_of_images_new_to_the_bundle(
     assert load_bundle(bundle.path).card.basis is basis
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_phantom_is_said_to_be_one_and_cannot_be_attested(
     tmp_path: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
