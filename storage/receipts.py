@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from storage.files import StoredFile
 from storage.states import AlarmKind, ReceiptState
 from storage.tables import ReceiptRow
 
-_INSERT = sa.insert(ReceiptRow.__table__)
+_INSERT = sa.insert(cast("sa.Table", ReceiptRow.__table__))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from dicom_node.listening.limits import MAX_COMMAND_BYTES
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-    from pynetdicom.dimse import DimseServiceType
+    from pynetdicom.dimse_primitives import DimseServiceType
 
 INVALID_PDU = "Evt19"
 """The state machine's event; in every state it aborts the association (PS3.8 9.2)."""
