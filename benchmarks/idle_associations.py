@@ -29,6 +29,8 @@ from dicom_node.sender import Peer
 from tests.dicom_node.listening.raw_peer import connections
 
 TITLE = "BENCHMARK"
+NOT_SUPPORTED = 0x0122
+"""Refused: SOP Class not supported (PS3.7 annex C): nobody sends an image here."""
 
 
 def ours(count: int) -> int:
@@ -43,6 +45,7 @@ def ours(count: int) -> int:
             max_associations=count + 1, max_connections_per_address=count + 1
         ),
         admits=lambda _calling, _called, _address: None,
+        keeps=lambda _arrival: NOT_SUPPORTED,
         address_refusal=AllowList(frozenset(), ()).address_refusal,
         complaints=Complaints(),
         tls=None,

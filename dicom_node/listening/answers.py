@@ -25,8 +25,8 @@ def arrival_of(assoc: Association, store: Store) -> Arrival:
         sop_instance_uid=store.command.sop_instance_uid,
         transfer_syntax_uid=str(context.transfer_syntax[0]),
         calling_ae_title=peer.ae_title.strip(),
-        peer_address=cast(str, peer.address),
-        peer_port=cast(int, peer.port),
+        peer_address=peer.address,
+        peer_port=peer.port,
         dataset=memoryview(store.dataset),
     )
 
