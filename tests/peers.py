@@ -229,8 +229,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = shutil.which("mount") or refuse("there is no mount command here")
-    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
-    if subprocess.run([mount, *options], check=False, capture_output=True).returncode:
+    command = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
         refuse("a small tmpfs cannot be mounted here; run as root")
     try:
         yield disk
