@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from storage.database import Database, open_database
 from storage.errors import ConnectionLost, DatabaseUnreachable, StorageError
@@ -90,8 +89,8 @@ def test_those_that_wait_share_one_flush_and_one_transaction(
 ) -> None:
     files = FirstFlushWaits(tmp_path / "data")
     intake = Intake(database, files)
-    commits: list[Session] = []
-    sa.event.listen(database.sessions, "after_commit", commits.append)
+    commits: list[sa.Connection] = []
+    sa.event.listen(database.engine, "commit", commits.append)
 
     for future in keep_together(intake, files, ["a", "b", "c"]):
         future.result(60)
@@ -178,6 +177,6 @@ def test_where_the_connection_breaks_the_file_stays_for_a_row_that_may_be_there(
 
 def _before_commit(database: Database) -> Callable[[Callable[[], None]], None]:
     def listen(do: Callable[[], None]) -> None:
-        sa.event.listen(database.sessions, "before_commit", lambda _: do(), once=True)
+        sa.event.listen(database.engine, "commit", lambda _: do(), once=True)
 
     return listen
