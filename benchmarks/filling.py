@@ -65,6 +65,8 @@ def fill(url: str, instances: int, *, series: int = 5, images: int = 20) -> int:
 
     Every study has so many series of so many images; the last one is made whole.
     """
+    if not instances:
+        return 0
     studies = -(-instances // (series * images))
     with closing(open_database(url)) as database:
         kind = database.engine.dialect.name

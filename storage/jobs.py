@@ -140,17 +140,13 @@ def claim(
     now = database_now(session)
     _end_superseded(session, now, _expired(now))
     _fail_used_up(session, now)
-    held = sa.select(StudyRow.study_instance_uid).where(
-        StudyRow.held_since.is_not(None)
-        | StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at)
-    )
     by_age = (JobRow.created_at, JobRow.id)
     order = by_age if oldest_first else (JobRow.priority.desc(), *by_age)
     next_job = (
         sa.select(JobRow.id)
         .where(
             _free(now),
-            JobRow.study_instance_uid.not_in(held),
+            ~_in_motion(),
             JobRow.study_instance_uid.not_in(_at_work(now)),
         )
         .order_by(*order)
@@ -172,6 +168,21 @@ def claim(
         .execution_options(populate_existing=True)
     ).one_or_none()
     return _unless_at_work(session, _lease(claimed), now) if claimed else None
+
+
+def _in_motion() -> sa.Exists:
+    """Whether a job's study is held, or has changed since it was looked at."""
+    # Asked of each job that is free: as a list of studies PostgreSQL reads them all,
+    # since it expects that of two columns hardly any are alike.
+    return (
+        sa.exists()
+        .where(
+            StudyRow.study_instance_uid == JobRow.study_instance_uid,
+            StudyRow.held_since.is_not(None)
+            | StudyRow.settled_as_of.is_distinct_from(StudyRow.last_received_at),
+        )
+        .correlate(JobRow)
+    )
 
 
 def renew(session: Session, lease: Lease, lease_seconds: float) -> Lease:

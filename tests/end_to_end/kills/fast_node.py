@@ -25,31 +25,23 @@ from unittest import mock
 
 from pydicom import Dataset
 
-import dicom_node.completeness
-import dicom_node.indexer
-import dicom_node.making
-import dicom_node.receiver
-import dicom_node.service
-import dicom_node.worker
+# The verbs would import most of this by themselves, each time anew.
+import dicom_node.service  # noqa: F401
 from dicom_node import __main__ as program
-from dicom_node import committing, grading_process, reading
+from dicom_node import commitment, committing, grading_process, making, reading
+from dicom_node.completeness import Settler
+from dicom_node.delivery import Deliverer
+from dicom_node.indexer import Indexer
+from dicom_node.receiver import Receiver
 from dicom_node.verbs import working
+from dicom_node.worker import Worker
 from grading.boxes import Box
 from grading.grades import SliceKey, StudyGrades
 from tests.dicom_factories import MODEL
 from tests.end_to_end.kills.nursery import fork_children
-from tests.end_to_end.kills.stages import Page, watch
+from tests.end_to_end.kills.stages import Marker, Page, Stage
 from tests.fakes import SameEverywhere
 
-LOADED = (
-    dicom_node.completeness,
-    dicom_node.indexer,
-    dicom_node.making,
-    dicom_node.receiver,
-    dicom_node.service,
-    dicom_node.worker,
-)
-"""What the verbs would import by themselves, each time anew."""
 FAST_NODE = "tests.end_to_end.kills.fast_node"
 CHILD = "grading-process"
 PAGE = "NODE_STAGES_PAGE"
@@ -77,6 +69,21 @@ class FastGrader:
         return SameEverywhere().grade(datasets, drawn)
 
 
+STAGES: tuple[tuple[type[Any], str, Stage], ...] = (
+    (Receiver, "keep", Stage.RECEIVING),
+    # Not every tick: most find nothing to do.
+    (Indexer, "_index", Stage.INDEXING),
+    (Settler, "settle", Stage.SETTLING),
+    (FastGrader, "grade", Stage.GRADING),
+    (making.Maker, "_objects", Stage.SAVING),
+    (Worker, "_save", Stage.SAVING),
+    (Deliverer, "_send", Stage.SENDING),
+    (committing.Committer, "_ask", Stage.COMMITTING),
+    (commitment.Reports, "on_event_report", Stage.COMMITTING),
+)
+"""The methods in which each stage happens."""
+
+
 def run(words: Sequence[str]) -> int:
     """Run one verb of the node in this process; return the exit status."""
     # The verb has imported it by its name.
@@ -86,7 +93,9 @@ def run(words: Sequence[str]) -> int:
     if words[0] == "work":
         fork_children(_become_child)
     if page := os.environ.get(PAGE):
-        watch(Page(Path(page)), child=words[0] == CHILD)
+        marker = Marker(Page(Path(page)), child=words[0] == CHILD)
+        for owner, name, stage in STAGES:
+            marker.mark(owner, name, stage)
     return program.main(words)
 
 

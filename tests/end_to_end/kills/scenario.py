@@ -35,7 +35,10 @@ LONGEST_PAUSE_SECONDS = 1.0
 LONGEST_AIM_SECONDS = 15.0
 """A worker that was just started takes a while to come to anything."""
 LONGEST_AFTER_AIM_SECONDS = 0.004
-SETTLED_WITHIN_SECONDS = 180.0
+STANDS_STILL_SECONDS = 180.0
+"""So long without any change, and it will not settle any more."""
+SETTLED_WITHIN_SECONDS = 1800.0
+"""However busy the machine is."""
 QUIET_SECONDS = 1.0
 PACS_TITLE = "PACS"
 AT_ANY_MOMENT = 0.25
@@ -223,11 +226,12 @@ def _rarest(kills: Sequence[Kill], chance: random.Random) -> list[tuple[str, Sta
 def _settle(node: _Node) -> tuple[int, Overview | None]:
     """Wait until nothing is left to do, regrading what was given up.
 
-    Returns how many studies were given up, and what was seen last where it took
-    too long.
+    Returns how many studies were given up, and what was seen last where nothing
+    happened any more, or it took too long.
     """
     given_up: set[tuple[str, int]] = set()
-    deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
+    changed = began = time.monotonic()
+    before: list[object] = []
     while True:
         node.let_the_forgotten_lapse()
         with node.database.reading.begin() as session:
@@ -236,9 +240,12 @@ def _settle(node: _Node) -> tuple[int, Overview | None]:
         for study, _ in lost:
             node.starter.start("regrade", study).wait()
         given_up |= lost
-        if not lost and _is_settled(seen):
+        if not lost and not any(_left(seen)):
             return len(given_up), None
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if (after := [seen.jobs, *_left(seen)]) != before:
+            changed, before = now, after
+        if now > min(changed + STANDS_STILL_SECONDS, began + SETTLED_WITHIN_SECONDS):
             return len(given_up), seen
         time.sleep(0.1)
 
@@ -253,12 +260,13 @@ def _given_up(database: Database) -> set[tuple[str, int]]:
         return {(study, revision) for study, revision in session.execute(query)}
 
 
-def _is_settled(seen: Overview) -> bool:
+def _left(seen: Overview) -> list[int]:
+    """Return how much of everything is still to be done."""
     left = [seen.receipts.received, seen.studies.waiting, seen.studies.held]
     left += [seen.jobs.waiting, seen.jobs.running]
     left += [to.waiting + to.sending for to in seen.deliveries]
     left += [to.waiting + to.asking + to.asked for to in seen.commitments]
-    return not any(left)
+    return left
 
 
 def stage_names(kill: Kill) -> tuple[str | None, list[str]]:

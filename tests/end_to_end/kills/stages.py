@@ -1,22 +1,23 @@
 """What a process is doing this moment, where another process can read it.
 
-A thread looks at the stacks of all others and writes what it sees into a shared
-page. The page outlives the process, so that a kill can be aimed at a stage and the
-stage in which it fell is known afterwards.
+The methods in which a stage happens write it into a shared page when they begin and
+when they end. The page outlives the process, so that a kill can be aimed at a stage
+and the stage in which it fell is known afterwards.
 """
 
 from __future__ import annotations
 
 import mmap
-import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import IntFlag, auto
+from functools import reduce, wraps
+from operator import or_
 from pathlib import Path
-from types import CodeType, FrameType
-
-LOOK_SECONDS = 0.002
+from typing import Any
 
 
 class Stage(IntFlag):
@@ -43,21 +44,6 @@ OF_WORKER = (
 )
 """What kills are aimed at."""
 
-_PLACES: tuple[tuple[str, frozenset[str], Stage], ...] = (
-    # It sends as well, so it comes before what sends.
-    ("dicom_node/committing.py", frozenset({"_ask"}), Stage.COMMITTING),
-    ("dicom_node/commitment.py", frozenset({"on_event_report"}), Stage.COMMITTING),
-    ("kills/fast_node.py", frozenset({"grade"}), Stage.GRADING),
-    ("dicom_node/receiver.py", frozenset({"keep"}), Stage.RECEIVING),
-    # Not every tick: most find nothing to do.
-    ("dicom_node/indexer.py", frozenset({"_index"}), Stage.INDEXING),
-    ("dicom_node/completeness.py", frozenset({"settle"}), Stage.SETTLING),
-    ("dicom_node/sender.py", frozenset(), Stage.SENDING),
-    ("dicom_node/report/objects.py", frozenset(), Stage.SAVING),
-    ("storage/results.py", frozenset(), Stage.SAVING),
-)
-"""Where in the program a stage happens: end of the path, functions (none: all)."""
-
 
 class Page:
     """Two bytes in a file that several processes map: a process's, and its child's."""
@@ -76,41 +62,40 @@ class Page:
         self._bytes[int(child)] = int(stages)
 
 
-def watch(page: Page, *, child: bool) -> None:
-    """Keep the page up to date from a thread of its own, for ever."""
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Writes into the page which stages the threads of one process are in."""
 
-    def look() -> None:
-        me = threading.get_ident()
-        while True:
-            others = [at for who, at in sys._current_frames().items() if who != me]
-            page.put(_seen(others), child=child)
-            time.sleep(LOOK_SECONDS)
+    page: Page
+    child: bool
+    _inside: Counter[Stage] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    threading.Thread(target=look, name="stages", daemon=True).start()
+    def mark(self, owner: type[Any], name: str, stage: Stage) -> None:
+        """Have a method of a class tell when it is in a stage."""
+        method = getattr(owner, name)
+
+        @wraps(method)
+        def marked(*arguments: Any, **named: Any) -> Any:
+            with self.being(stage):
+                return method(*arguments, **named)
+
+        setattr(owner, name, marked)
+
+    @contextmanager
+    def being(self, stage: Stage) -> Iterator[None]:
+        self._change(stage, 1)
+        try:
+            yield
+        finally:
+            self._change(stage, -1)
+
+    def _change(self, stage: Stage, by: int) -> None:
+        with self._lock:
+            self._inside[stage] += by
+            now = (one for one, threads in self._inside.items() if threads)
+            self.page.put(reduce(or_, now, Stage(0)), child=self.child)
 
 
 def names(stages: Stage) -> list[str]:
     return [NAMES[stage] for stage in stages]
-
-
-def _seen(tops: Iterable[FrameType]) -> Stage:
-    stages = Stage(0)
-    for top in tops:
-        for end, functions, stage in _PLACES:
-            if any(_is_at(code, end, functions) for code in _stack(top)):
-                stages |= stage
-                break
-    return stages
-
-
-def _stack(top: FrameType) -> Iterator[CodeType]:
-    frame: FrameType | None = top
-    while frame is not None:
-        yield frame.f_code
-        frame = frame.f_back
-
-
-def _is_at(code: CodeType, end: str, functions: frozenset[str]) -> bool:
-    return code.co_filename.endswith(end) and (
-        not functions or code.co_name in functions
-    )

@@ -23,6 +23,8 @@ MOST_UNFINISHED = 10
 """Studies begun and not yet reported: more would only make the end take longer."""
 SENT_TWICE = 0.1
 """How many of the acknowledged images come a second time, as from a nervous PACS."""
+SENT_WITHIN_SECONDS = 900.0
+"""A study, over however many associations, while the receiver is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Traffic:
         """Send until every image is acknowledged, over all associations it takes."""
         waiting = list(study)
         chance.shuffle(waiting)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + SENT_WITHIN_SECONDS
         while waiting and time.monotonic() < deadline:
             assoc = _associated(self.node, waiting[0])
             while waiting and assoc.is_established:
