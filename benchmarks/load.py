@@ -28,6 +28,7 @@ import sqlalchemy as sa
 
 from benchmarks import peers
 from benchmarks.filling import fill
+from benchmarks.small_worker import READY
 from storage.database import migrate, open_database
 from storage.states import ReceiptState
 from storage.tables import ReceiptRow
@@ -150,14 +151,14 @@ def run(url: str, folder: Path, load: Load) -> Measured:
 
 
 @contextmanager
-def small_worker(
-    url: str, data: Path, times: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the worker without a network."""
+def small_worker(url: str, data: Path, times: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the worker without a network, once it has begun to work."""
     command = [sys.executable, "-m", "benchmarks.small_worker"]
     command += [url, str(data), str(times)]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        if not process.stdout or process.stdout.readline().strip() != READY:
+            raise SystemExit("the worker ended by itself")
         yield process
     finally:
         process.terminate()

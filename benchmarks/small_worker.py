@@ -1,8 +1,8 @@
 """A worker without a network: indexes, settles, claims, and takes the times of it.
 
-Usage: ``python -m benchmarks.small_worker URL FOLDER TIMES``; at SIGTERM it writes the
-milliseconds of every transaction as JSON. Grading is left out: it would take the
-processor from what is measured, and does not grow with the database.
+Usage: ``python -m benchmarks.small_worker URL FOLDER TIMES``; it says when it is ready,
+and writes the milliseconds of every transaction as JSON at SIGTERM. Grading is left out:
+it would take the processor from what is measured, and does not grow with the database.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ TICK_SECONDS = 0.2
 QUIET_SECONDS = 2.0
 LEASE_SECONDS = 60.0
 NAME = "small worker"
+READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def main() -> int:
         clock.every(TICK_SECONDS, "settle", settler.settle_quiet)
         clock.every(TICK_SECONDS, "claim", lambda: grade_nothing(claiming))
         clock.every(TICK_SECONDS, "send", lambda: send_nothing(claiming))
+        print(READY, flush=True)
         service.run_clock(clock, stopping, "measuring")
     Path(times).write_text(json.dumps(watch.times))
     return 0
