@@ -1,8 +1,8 @@
 """A worker without a network: indexes, settles, claims, and takes the times of it.
 
-Usage: ``python -m benchmarks.small_worker URL FOLDER TIMES``; it says when it is ready,
-and writes the milliseconds of every transaction as JSON at SIGTERM. Grading is left out:
-it would take the processor from what is measured, and does not grow with the database.
+Usage: ``python -m benchmarks.small_worker URL FOLDER TIMES``. It says when it is ready,
+and at SIGTERM writes the milliseconds of every transaction as JSON. Grading is left
+out: it would take the processor, and does not grow with the database.
 """
 
 from __future__ import annotations
