@@ -236,7 +236,9 @@ def report(
         rows.append((what, f"< {GROWTH_GOAL:.0%}", f"{growth:+.1%}", met))
     for name in ("settling", "claiming"):
         latency, count = full.latency_ms(name), len(full.times_ms[name])
-        what = f"{name}, 99th percentile of {count}"
+        before = f"{empty.latency_ms(name):.1f} ms"
+        rows.append((f"{name}, 99th percentile, empty", "", before, True))
+        what = f"{name}, 99th percentile of {count}, full"
         met = latency < LATENCY_GOAL_MS
         rows.append((what, f"< {LATENCY_GOAL_MS:.0f} ms", f"{latency:.1f} ms", met))
     head = (
