@@ -290,5 +290,5 @@ def test_a_grade_below_its_threshold_is_marked_for_a_reader() -> None:
 
 def test_the_table_explains_its_question_mark_and_has_none_without_need() -> None:
     assert "( 63%)?" in as_table(unsure(threshold=0.7))
-    assert as_table(unsure(threshold=0.7)).endswith("\n? the grade needs a reader")
+    assert "\n? the grade needs a reader" in as_table(unsure(threshold=0.7))
     assert "?" not in as_table(unsure(threshold=0.6))

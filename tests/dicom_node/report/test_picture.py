@@ -14,6 +14,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_node.report.canvas import (
     GRADE_COLOURS,
+    LINE,
     MARK,
     ON_COLOURS,
     PANEL,
@@ -22,7 +23,13 @@ from dicom_node.report.canvas import (
     Box,
     Canvas,
 )
-from dicom_node.report.drawing import MAX_TILES, Caption, draw_summary
+from dicom_node.report.drawing import (
+    MARGIN,
+    MAX_TILES,
+    WIDTH,
+    Caption,
+    draw_summary,
+)
 from dicom_node.report.evidence import evidence_of
 from dicom_node.report.objects import ObjectKind
 from dicom_node.report.picture import summary_picture
@@ -339,9 +346,10 @@ def test_missing_images_and_levels_without_grades_are_told_on_the_picture() -> N
     )
     unnamed = drawn(whole, study_grades(whole, [2, 2]))
 
-    assert ink(told) > ink(untold) > ink(unnamed)
+    assert remarks_height(told) > remarks_height(untold) > remarks_height(unnamed)
 
 
-def ink(pixels: Pixels) -> int:
-    """Return how much is written at the bottom."""
-    return int((pixels[-150:] > 80).any(axis=-1).sum())
+def remarks_height(pixels: Pixels) -> int:
+    """Return how far the lowest ruled line, above the remarks, is from the bottom."""
+    ruled = (pixels[:, int(MARGIN) : int(MARGIN + WIDTH)] == LINE).all(axis=(1, 2))
+    return len(pixels) - int(np.flatnonzero(ruled)[-1])

@@ -94,7 +94,7 @@ def with_roots_and_worst_slices(grades: StudyGrades) -> StudyGrades:
     )
     worst = levels[0].slices[-1]
     slices = tuple(
-        replace(one, grades=gradings(4)) if one.key == worst else one
+        replace(one, grades=gradings(2)) if one.key == worst else one
         for one in grades.slices
     )
     shown = replace(levels[0], worst=dict.fromkeys(Finding, worst))
