@@ -183,9 +183,10 @@ class Child(Generic[Answer]):
         ChildDied
             The child ended instead, or answered what is no answer.
         """
-        if not (start or self.running):
+        link = self._started() if start else self._link
+        if link is None or not (start or self.running):
             raise ChildGone(f"its process {self._end()}")
-        link, until = self._started(), time.monotonic() + seconds
+        until = time.monotonic() + seconds
         heard = False
         try:
             link.send(question, until)

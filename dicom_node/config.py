@@ -27,6 +27,8 @@ MOST_MEGABYTES = 1 << 40
 MOST_AUDIT = 100_000
 MAX_STUDY_SECONDS = 1200.0
 """With the start of a grading process still below `service.MAX_TICK_SECONDS`."""
+MAX_POLL_SECONDS = 60.0
+"""Well below `service.MAX_IDLE_SECONDS`, after which a clock counts as standing."""
 NO_TLS = (
     "there is no [tls]; it must name our certificate, its key, and the authority that "
     "signed the peer's"
@@ -372,6 +374,12 @@ def _number_problems(config: Config) -> list[str]:
             f"worker.study_timeout_seconds: {config.worker.study_timeout_seconds} must "
             f"be at most {MAX_STUDY_SECONDS:.0f}: a worker that does one thing for "
             "half an hour is taken for hung and started anew"
+        )
+    if config.worker.poll_seconds > MAX_POLL_SECONDS:
+        problems.append(
+            f"worker.poll_seconds: {config.worker.poll_seconds} must be at most "
+            f"{MAX_POLL_SECONDS:.0f}: a worker that does nothing for minutes is taken "
+            "for hung and started anew"
         )
     return problems
 

@@ -89,10 +89,19 @@ class Deliverer:
     ) -> None:
         """Move one delivery on; whatever breaks, the next one has its turn."""
         try:
-            move(delivery)
+            self._moved(destination, delivery, move)
         except LeaseLost:
             self._log(delivery, Action.LEASE_LOST, "another worker has taken it over")
-        except DatabaseUnreachable:
+
+    def _moved(
+        self,
+        destination: Destination,
+        delivery: Delivery,
+        move: Callable[[Delivery], None],
+    ) -> None:
+        try:
+            move(delivery)
+        except (LeaseLost, DatabaseUnreachable):
             raise
         except OSError as error:
             self._wait_or_bury(destination, delivery, error)

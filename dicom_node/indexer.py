@@ -76,9 +76,7 @@ class Indexer:
 
     def index_waiting(self) -> int:
         """File or quarantine a batch of receipts, oldest first; return how many."""
-        with self.database.reading.begin() as session:
-            # What is in trouble must not crowd out what waits behind it.
-            receipts = unindexed_receipts(session, BATCH + len(self.patience))
+        receipts = self._waiting()
         self.patience.keep_only({receipt.id for receipt in receipts})
         transfers: dict[_Transfer, Counter[str]] = {}
         decided = 0
@@ -95,6 +93,20 @@ class Indexer:
             for transfer, counts in transfers.items():
                 self.trail.received(transfer.did, transfer.peer, transfer.study, counts)
         return decided
+
+    def _waiting(self) -> list[Receipt]:
+        """Return receipts among which a batch may be tried, or all that wait.
+
+        What is in trouble, and what waits behind it, must not crowd out all others.
+        """
+        limit = BATCH + len(self.patience)
+        while True:
+            with self.database.reading.begin() as session:
+                receipts = unindexed_receipts(session, limit)
+            triable = sum(1 for _ in self._in_turn(receipts))
+            if len(receipts) < limit or triable >= BATCH:
+                return receipts
+            limit *= 2
 
     def _in_turn(self, receipts: Sequence[Receipt]) -> Iterator[Receipt]:
         """Give what may be tried now, but nothing that came after what may not.

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -46,8 +46,8 @@ class Pause(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     def get_next_fire_time(
         self, _previous_fire_time: datetime | None, now: datetime
     ) -> datetime:
-        """Return when to tick next."""
-        return now + self._pause
+        """Return when to tick next; not an hour late on the night summer time ends."""
+        return now.astimezone(UTC) + self._pause
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Clock:
     def __post_init__(self) -> None:
         self._watching = threading.Thread(target=self._watch, daemon=True)
         pool = ThreadPoolExecutor(MAX_TICKS_AT_ONCE)
-        self._scheduler = BackgroundScheduler(executors={"default": pool})
+        self._scheduler = BackgroundScheduler(executors={"default": pool}, timezone=UTC)
 
     def every(self, seconds: float, name: str, tick: Callable[[], object]) -> None:
         """Call ``tick`` again and again, with a pause of so many seconds."""

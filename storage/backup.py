@@ -184,19 +184,22 @@ def _copy(source: Files, target: Files, stored: StoredFile, copied: Copied) -> N
             copied.only_there.append(f"{stored.root.value}/{stored.key}")
         return
     try:
-        sha256 = _place(here, there)
+        placed = _place(here, there, stored.sha256)
     except _Unreadable:
-        sha256 = ""
-    if sha256 != stored.sha256:
-        there.unlink(missing_ok=True)
+        placed = False
+    if not placed:
         copied.lost.append(f"{stored.root.value}/{stored.key}")
         return
     copied.files += 1
     copied.size_bytes += stored.size_bytes
 
 
-def _place(source: Path, target: Path) -> str:
-    """Copy one file durably, whole or not at all; return its SHA-256."""
+def _place(source: Path, target: Path, sha256: str | None = None) -> bool:
+    """Copy one file durably, whole or not at all; tell whether it is what it should be.
+
+    That is what a row says, if one does. Else what is there stays: it may be the last
+    copy, on a disk that failed to read just once.
+    """
     digest = hashlib.sha256()
     _make_folder(target.parent)
     partial = target.with_name(f".{uuid.uuid4().hex}.part")
@@ -206,10 +209,12 @@ def _place(source: Path, target: Path) -> str:
             for chunk in _chunks(source):
                 digest.update(chunk)
                 written.write(chunk)
-        partial.replace(target)
+        right = sha256 in (None, digest.hexdigest())
+        if right:
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return digest.hexdigest()
+    return right
 
 
 def _sha256(path: Path) -> str:

@@ -349,3 +349,18 @@ def test_an_indexer_that_has_taken_long_leaves_the_others_to_the_next_tick(
     bench.receive(1)
 
     assert bench.indexer.index_waiting() == 0
+
+
+def test_duplicates_behind_what_cannot_be_read_keep_no_other_image_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.indexer.BATCH", 3)
+    for number in range(4):
+        bench.reader.broken[bench.receive(number)] = EIO
+    for number in [*range(4)] * 2:
+        bench.receive(number)
+    bench.receive(99)
+
+    bench.index_for(40)  # while all of them pause
+
+    assert bench.seen.receipts.indexed == 1

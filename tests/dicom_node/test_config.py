@@ -243,6 +243,12 @@ def test_a_time_that_cannot_pass_is_refused(
     assert found.startswith(f"{key}: {float(value)} must be more than 0 and at most")
 
 
+def test_a_worker_may_not_pause_as_long_as_one_that_hangs(tmp_path: Path) -> None:
+    found = complaint(tmp_path, f"{SMALLEST}[worker]\npoll_seconds = 61\n")
+
+    assert found.startswith("worker.poll_seconds: 61.0 must be at most 60")
+
+
 def test_a_study_may_not_take_as_long_as_a_worker_that_hangs(tmp_path: Path) -> None:
     found = complaint(tmp_path, f"{SMALLEST}[worker]\nstudy_timeout_seconds = 1201\n")
 

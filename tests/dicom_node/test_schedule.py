@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler.job import Job
 from apscheduler.schedulers import base
 
-from dicom_node.schedule import Clock
+from dicom_node.schedule import Clock, Pause
 
 OFTEN_SECONDS = 0.01
 LONG_SECONDS = 30.0
@@ -231,3 +232,12 @@ def test_a_clock_that_stands_is_told_from_one_that_ticks(clock: Clock) -> None:
     late = clock.longest_idle_seconds()
 
     assert 0 < early < late <= time.monotonic() - begun
+
+
+def test_a_pause_is_no_hour_longer_in_the_night_when_summer_time_ends() -> None:
+    last_of_summer = datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC)
+    now = last_of_summer.astimezone(ZoneInfo("Europe/Zurich"))
+
+    then = Pause(1).get_next_fire_time(None, now)
+
+    assert then - last_of_summer == timedelta(seconds=1)

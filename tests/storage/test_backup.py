@@ -139,11 +139,11 @@ def test_a_file_that_goes_by_rule_meanwhile_is_no_damage(
 
     place = backup._place
 
-    def remove_first(source: Path, file: Path) -> str:
+    def remove_first(source: Path, file: Path, sha256: str | None = None) -> bool:
         with sqlite.sessions.begin() as session:
             retention.trim_quarantine(session, 1 << 20, 10)
         source.unlink()
-        return place(source, file)
+        return place(source, file, sha256)
 
     monkeypatch.setattr(backup, "_place", remove_first)
     copied = back_up(sqlite_database_url, data, target)
@@ -182,6 +182,27 @@ def test_a_later_backup_names_what_was_damaged_here_and_keeps_its_own(
         back_up(sqlite_database_url, data, target)
 
     assert f"received/{key}" in str(it.value)
+    assert (target / "received" / key).read_bytes() == b"image"
+
+
+@pytest.mark.parametrize("here", ["gone", "damaged"])
+def test_a_backup_that_fails_to_read_its_own_copy_once_keeps_it(
+    sqlite: Database,
+    sqlite_database_url: str,
+    data: Path,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    here: str,
+) -> None:
+    key = keep(sqlite, data)
+    back_up(sqlite_database_url, data, target)
+    path = data / "received" / key
+    path.unlink() if here == "gone" else path.write_bytes(b"imagE")
+    monkeypatch.setattr(backup, "_sha256", lambda _: "")
+
+    with pytest.raises(BackupFailed):
+        back_up(sqlite_database_url, data, target)
+
     assert (target / "received" / key).read_bytes() == b"image"
 
 
