@@ -99,6 +99,7 @@ class Deliverer:
         delivery: Delivery,
         move: Callable[[Delivery], None],
     ) -> None:
+        """Move it on, or send it later, or give it up; each of them needs its lease."""
         try:
             move(delivery)
         except (LeaseLost, DatabaseUnreachable):

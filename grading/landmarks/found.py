@@ -33,8 +33,6 @@ class FoundPoint:
     point: PixelPoint
     confidence: float
     """From 0 to 1."""
-    spread_mm: float | None = None
-    """How far several looks disagreed; None where nobody looked twice."""
 
 
 @dataclass(frozen=True, slots=True)
