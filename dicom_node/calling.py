@@ -1,7 +1,8 @@
-"""An AE that requests associations: pynetdicom's, with a socket of our own.
+"""An AE that requests associations: pynetdicom's, with a socket and a gate of our own.
 
-Ours waits by poll(2), so a process with more than 1,024 descriptors open can still
-send, switches Nagle's algorithm off, and keeps why a connection failed.
+Our socket waits by poll(2), so a process with more than 1,024 descriptors open can
+still send, switches Nagle's algorithm off, and keeps why a connection failed. Our gate
+keeps an association's own thread from taking the answer that its caller waits for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
+from typing import cast
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
@@ -30,7 +33,58 @@ class CallingAE(AE):
     ) -> AssociationSocket:
         carrier = CallingSocket(assoc, address=address)
         carrier.tls_args = tls_args
+        gate = cast(threading.Event, _Gate(assoc))
+        assoc._reactor_checkpoint = gate  # noqa: SLF001
         return carrier
+
+
+class _Gate:
+    """Where an association's own thread waits while its caller sends.
+
+    pynetdicom has an event there, and the caller goes on as soon as the thread says
+    that it is paused. A caller that opens an event and closes it again at once finds
+    the thread still paused, although it is about to wake: it then takes the answer to
+    the next request as one that nobody asked for, and the caller waits until its time
+    is up. Here a thread that finds the gate closed again goes on waiting, and it is
+    paused only where it waits at a closed gate. So a handler must not send on the
+    association that it serves.
+    """
+
+    def __init__(self, assoc: Association) -> None:
+        self._assoc = assoc
+        self._is_open = True
+        self._changed = threading.Condition()
+
+    def is_set(self) -> bool:
+        """Whether the thread may pass."""
+        return self._is_open
+
+    def set(self) -> None:
+        """Let the thread pass."""
+        with self._changed:
+            self._is_open = True
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Close the gate; the thread is paused once it has come to it."""
+        with self._changed:
+            if self._is_open:
+                self._is_open = False
+                self._say_paused(False)
+                # A thread that has ended comes to no gate; `kill` says it is paused.
+                if self._assoc._kill:  # noqa: SLF001
+                    self._say_paused(True)
+
+    def wait(self) -> bool:
+        """Pass the gate, or wait until it is open."""
+        with self._changed:
+            while not self._is_open:
+                self._say_paused(True)
+                self._changed.wait()
+        return True
+
+    def _say_paused(self, paused: bool) -> None:
+        self._assoc._is_paused = paused  # noqa: SLF001
 
 
 class CallingSocket(AssociationSocket):

@@ -24,6 +24,7 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from dicom_node.calling import CallingAE
 from dicom_node.errors import NodeError
 from dicom_node.sender import Peer
 
@@ -205,7 +206,7 @@ class SmallPacs:
     def route(self, node: Peer) -> None:
         """Send everything it holds to the node."""
         datasets = self.instances()
-        ae = AE(ae_title=self.ae_title)
+        ae = CallingAE(ae_title=self.ae_title)
         for ds in datasets:
             ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
         assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)

@@ -15,6 +15,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
+from dicom_node.calling import CallingAE
 from dicom_node.commitment import (
     ALL_KEPT,
     SOME_NOT_KEPT,
@@ -73,7 +74,7 @@ class Archive:
 
     def report(self, asked: Dataset) -> None:
         """Open an association to whoever asked, as the provider, and say it."""
-        ae = AE(ae_title="PACS")
+        ae = CallingAE(ae_title="PACS")
         ae.add_requested_context(SOP_CLASS_UID)
         assoc = ae.associate(
             self.asker.host,

@@ -11,9 +11,9 @@ import pydicom
 from pydicom import Dataset, config
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
-from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
+from dicom_node.calling import CallingAE
 from dicom_node.sender import Peer
 from tests.privacy import EAR
 
@@ -25,7 +25,7 @@ def send(
 
     Returns the status of each; an association that was not accepted gives none.
     """
-    ae = AE(ae_title=calling_ae_title)
+    ae = CallingAE(ae_title=calling_ae_title)
     for ds in datasets:
         EAR.remember(ds)
         ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
@@ -53,7 +53,7 @@ def send_raw(
     What a broken modality, or an attacker, does; returns the status, or None where
     the association was aborted instead.
     """
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.dimse_timeout = 10
     ae.add_requested_context(sop_class_uid, transfer_syntax_uid)
     assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE, build_role
+from pynetdicom import build_role
 
 from dicom_node import commitment, status
+from dicom_node.calling import CallingAE
 from dicom_node.commitment import SOP_CLASS_UID, SOP_INSTANCE_UID
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import Orthanc, small_pacs
@@ -203,7 +204,7 @@ def test_another_ae_may_answer_for_a_destination(
 def test_the_node_keeps_nothing_for_others_and_says_so(
     node: Node, role: tuple[bool, bool] | None
 ) -> None:
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.add_requested_context(SOP_CLASS_UID)
 
     assoc = ae.associate(
@@ -221,7 +222,7 @@ def test_the_node_keeps_nothing_for_others_and_says_so(
 
 def said(node: Node, report: Dataset, event_type: int) -> int:
     """Report something, as a provider, and return the status it is taken with."""
-    ae = AE(ae_title="PACS")
+    ae = CallingAE(ae_title="PACS")
     ae.add_requested_context(SOP_CLASS_UID)
     role = build_role(SOP_CLASS_UID, scp_role=True)
     assoc = ae.associate(

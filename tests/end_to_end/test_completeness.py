@@ -15,10 +15,11 @@ from typing import Literal
 
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import evt
 
 from dicom_node.asking import Asker
 from dicom_node.audit.trail import silent
+from dicom_node.calling import CallingAE
 from dicom_node.clockwatch import ClockWatch
 from dicom_node.completeness import Settler
 from dicom_node.config import (
@@ -155,7 +156,7 @@ def test_an_open_association_that_touched_the_study_keeps_it_waiting(
 @contextmanager
 def still_sending(node: Peer, images: list[Dataset]) -> Iterator[None]:
     """Send images, and keep the association open until the block ends."""
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.add_requested_context(images[0].SOPClassUID)
     assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)
     for ds in images:

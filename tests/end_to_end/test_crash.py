@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pynetdicom import AE
 from pynetdicom.association import Association
 
+from dicom_node.calling import CallingAE
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import small_pacs
 from dicom_node.sender import Peer
@@ -114,7 +114,7 @@ def test_a_receiver_killed_between_two_images_has_kept_what_it_acknowledged(
 
 def associated(node: Peer, ds: pydicom.Dataset, receiver: Process) -> Association:
     """Return an association as soon as the receiver takes one."""
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
     while True:
         assoc = ae.associate(node.host, node.port, ae_title=node.ae_title)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE
 from pynetdicom.association import Association
 
+from dicom_node.calling import CallingAE
 from dicom_node.config import Destination
 from dicom_node.demo_pacs import SmallPacs, small_pacs
 from dicom_node.sender import Peer
@@ -85,7 +85,7 @@ def test_a_study_that_comes_in_two_interleaved_associations_is_one_study(
 
 
 def associate(node: Peer) -> Association:
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.add_requested_context("1.2.840.10008.5.1.4.1.1.4")
     return ae.associate(node.host, node.port, ae_title=node.ae_title)
 

@@ -16,6 +16,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from dicom_node.calling import CallingAE
 from dicom_node.commitment import (
     ALL_KEPT,
     PROCESSING_FAILURE,
@@ -118,7 +119,7 @@ class CountingPacs:
     def _say_there(self, report: Dataset) -> int | None:
         """Open an association to whoever asked, as the provider, and say it."""
         assert self.asker is not None
-        ae = AE(ae_title=self.ae_title)
+        ae = CallingAE(ae_title=self.ae_title)
         ae.connection_timeout = ae.acse_timeout = 5
         ae.dimse_timeout = ae.network_timeout = 30
         ae.add_requested_context(SOP_CLASS_UID)

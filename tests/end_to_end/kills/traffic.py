@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
 
+from dicom_node.calling import CallingAE
 from dicom_node.sender import Peer
 from tests.dicom_factories import mr_series
 from tests.end_to_end.kills.pacs import CountingPacs
@@ -133,7 +133,7 @@ class Traffic:
 
 
 def _associated(node: Peer, ds: Dataset) -> Association:
-    ae = AE(ae_title="SCANNER")
+    ae = CallingAE(ae_title="SCANNER")
     ae.connection_timeout = ae.acse_timeout = 5
     ae.dimse_timeout = ae.network_timeout = 30
     ae.add_requested_context(ds.SOPClassUID, ExplicitVRLittleEndian)
