@@ -137,6 +137,7 @@ KEYS = {
     "node": ("ae_title", "host", "port", "institution_name"),
     "receiver": (
         "quiet_seconds",
+        "urgent_calling_ae_titles",
         "allowed_calling_ae_titles",
         "allowed_addresses",
         "max_associations",
@@ -164,6 +165,10 @@ KEYS = {
         "shadow",
         "objects",
         "sr_class",
+        "commitment",
+        "commitment_ae_title",
+        "commitment_host",
+        "commitment_port",
         "tls",
         "tls_name",
     ),
