@@ -18,6 +18,8 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
+SAY_AGAIN_SECONDS = 0.01
+
 NOT_CONNECTED = "Evt17"
 """The state machine's event (PS3.8 9.2)."""
 
@@ -80,7 +82,8 @@ class _Gate:
         with self._changed:
             while not self._is_open:
                 self._say_paused(True)
-                self._changed.wait()
+                # A thread that serves a report says at its end that it is not.
+                self._changed.wait(SAY_AGAIN_SECONDS)
         return True
 
     def _say_paused(self, paused: bool) -> None:

@@ -38,7 +38,7 @@ MAX_FRAME_BYTES = 256 << 20
 """A study's grades are under a megabyte; a length beyond this is no length."""
 END_SECONDS = 10.0
 """A process that the kernel cannot end within this (a driver holds it) is left."""
-LAST_WORD_SECONDS = 1.0
+LAST_WORD_SECONDS = 10.0
 """How long a child that closed its socket may take to end by itself."""
 FIRST_VICTIM = "500"
 """Added to the out-of-memory score: the kernel takes the child, not the parent."""
@@ -196,7 +196,10 @@ class Child(Generic[Answer]):
         except TimeoutError as error:
             self.close()
             raise ChildHung(f"it took more than {seconds:.0f} seconds") from error
-        except (EOFError, OSError, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
+            self.close()
+            raise ChildDied("its process answered nonsense") from error
+        except (EOFError, OSError) as error:
             kind = ChildDied if heard else ChildGone
             raise kind(f"its process {self._end()}") from error
 
@@ -220,7 +223,7 @@ class Child(Generic[Answer]):
         status = process.returncode if process is not None else None
         self.close()
         if status is None:
-            return "answered nonsense"
+            return "fell silent"
         if status < 0:
             return f"was ended by {signal.Signals(-status).name}"
         return f"ended with status {status}"
@@ -230,10 +233,14 @@ class Child(Generic[Answer]):
             self.close()
             ours, theirs = socket.socketpair()
             with theirs:
-                # A fresh interpreter: a fork would carry threads' locks and the GPU.
-                self._process = subprocess.Popen(  # noqa: S603
-                    [sys.executable, *self.words], stdin=theirs.fileno()
-                )
+                try:
+                    # A fresh interpreter: a fork would carry locks and the GPU.
+                    self._process = subprocess.Popen(  # noqa: S603
+                        [sys.executable, *self.words], stdin=theirs.fileno()
+                    )
+                except OSError:
+                    ours.close()
+                    raise
             self._link = Link(ours)
         return self._link
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field, replace
 
 from pynetdicom import evt
@@ -37,6 +38,10 @@ QUESTION_LEASE_SECONDS = 300.0
 """Longer than connecting, asking and waiting may take together."""
 ANSWER_HERE_SECONDS = 5.0
 """How long the association is kept open for an answer on it."""
+RESPONSE_SECONDS = 40.0
+"""How long we may take to write that answer down: longer than the database's lock."""
+LOOK_SECONDS = 0.1
+"""How often it is looked whether the association is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class Committer:
             ) as opened:
                 listener.asked.set()
                 if self._ask(opened, due):
-                    self._wait(opened, listener.answered)
+                    self._wait(opened, listener)
         except PeerUnreachable as error:
             self._postpone(due, error, sent=listener.asked.is_set())
         except ContextRefused as error:
@@ -134,14 +139,15 @@ class Committer:
         self._log(due, logging.INFO, "took the question")
         return True
 
-    def _wait(self, opened: OpenAssociation, answered: threading.Event) -> None:
-        """Keep the association open for a moment, or until the answer has come."""
-        parts = 50
-        for _ in range(parts):
-            if answered.wait(self.answer_here_seconds / parts):
+    def _wait(self, opened: OpenAssociation, listener: _Listener) -> None:
+        """Keep the association open for a moment, or until the answer is dealt with."""
+        until = time.monotonic() + self.answer_here_seconds
+        while opened.assoc.is_established and time.monotonic() < until:
+            if listener.heard.is_set():
+                # Released now, pynetdicom's thread would die of our response.
+                listener.answered.wait(RESPONSE_SECONDS)
                 return
-            if not opened.assoc.is_established:
-                return
+            listener.heard.wait(min(LOOK_SECONDS, self.answer_here_seconds))
 
     def _postpone(self, due: Question, error: PeerUnreachable, *, sent: bool) -> None:
         with self.database.sessions.begin() as session:

@@ -65,6 +65,10 @@ class GradingProcess:
             answer = self.child.ask(SetUp(self.config), START_SECONDS)
         except ChildFailed as error:
             raise NodeError(f"the grading process does not start: {error}") from error
+        except OSError as error:  # no descriptor, process or memory for it
+            raise NodeError(
+                f"the grading process does not start: {error.strerror}"
+            ) from error
         if isinstance(answer, Ready):
             return answer
         self.child.close()

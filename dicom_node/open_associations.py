@@ -11,11 +11,13 @@ import logging
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from sqlalchemy.orm import Session
 
 from dicom_node.logs import Action, about
 from storage import associations
@@ -26,6 +28,10 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0
 """Three beats fit into `storage.associations.LAPSE`."""
+PATIENCE_SECONDS = 2.0
+"""A peer has no answer yet while its association is written down. Where the database is
+away one of them waits for it; the others leave it to the next beat, or they would wait
+one after another until their scanners give up."""
 
 
 @dataclass(slots=True)
@@ -33,6 +39,7 @@ class OpenAssociations:
     """The associations of this process that may bring images."""
 
     database: Database
+    patience_seconds: float = PATIENCE_SECONDS
     _token: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _open: dict[Association, tuple[str, str]] = field(default_factory=dict, init=False)
     """By association: its id in the database, and the peer's address and port."""
@@ -67,8 +74,8 @@ class OpenAssociations:
         """Say that this process lives, and what it has open."""
         with self._turn:
             # Its closing may have been missed; a thread that has ended stores nothing.
-            for assoc in [it for it in self._open if not it.is_alive()]:
-                del self._open[assoc]
+            for assoc in [it for it in list(self._open) if not it.is_alive()]:
+                self._open.pop(assoc, None)
             self._write_beat()
 
     def _run(self) -> None:
@@ -90,24 +97,27 @@ class OpenAssociations:
         if offered <= {Verification}:
             return  # an echo brings no image, and shall cost no commit
         peer = f"{assoc.requestor.address}:{assoc.requestor.port}"
-        with self._turn:
-            id_, _ = self._open.setdefault(assoc, (uuid.uuid4().hex, peer))
-            try:
-                with self.database.sessions.begin() as session:
-                    associations.opened(session, self.receiver, id_, peer)
-            except StorageError as error:
-                _say_later(error)
+        id_, _ = self._open.setdefault(assoc, (uuid.uuid4().hex, peer))
+        self._write(
+            lambda session: associations.opened(session, self.receiver, id_, peer)
+        )
 
     def _on_closed(self, event: evt.Event) -> None:
-        with self._turn:
-            id_, _ = self._open.pop(event.assoc, ("", ""))
-            if not id_:
-                return
-            try:
-                with self.database.sessions.begin() as session:
-                    associations.closed(session, id_)
-            except StorageError as error:
-                _say_later(error)
+        id_, _ = self._open.pop(event.assoc, ("", ""))
+        if id_:
+            self._write(lambda session: associations.closed(session, id_))
+
+    def _write(self, change: Callable[[Session], None]) -> None:
+        """Write a change down, or leave it to the next beat."""
+        if not self._turn.acquire(timeout=self.patience_seconds):
+            return
+        try:
+            with self.database.sessions.begin() as session:
+                change(session)
+        except StorageError as error:
+            _say_later(error)
+        finally:
+            self._turn.release()
 
 
 def _say_later(error: StorageError) -> None:

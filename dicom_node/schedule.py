@@ -80,6 +80,7 @@ class Clock:
     _idle_since: dict[str, float] = field(default_factory=dict, init=False)
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
     _watching: threading.Thread = field(init=False)
+    _steps: _Steps = field(init=False)
 
     def __post_init__(self) -> None:
         self._watching = threading.Thread(target=self._watch, daemon=True)
@@ -102,6 +103,8 @@ class Clock:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         now = time.monotonic()
         self._idle_since.update((job.id, now) for job in self._scheduler.get_jobs())
+        # Before the first tick, or a step between the two would not be noticed.
+        self._steps = _Steps(self.wall_seconds)
         self._scheduler.start()
         self._watching.start()
 
@@ -121,9 +124,8 @@ class Clock:
 
     def _watch(self) -> None:
         """Plan all ticks anew once the wall clock was set."""
-        steps = _Steps(self.wall_seconds)
         while not self._stopping.wait(LOOK_SECONDS):
-            stepped_seconds = steps.stepped_seconds()
+            stepped_seconds = self._steps.stepped_seconds()
             if abs(stepped_seconds) > TOLERANCE_SECONDS:
                 log.warning(
                     "this machine's clock was set by %+.0f s: ticks are planned anew",

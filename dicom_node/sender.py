@@ -163,7 +163,7 @@ def _release(assoc: Association) -> None:
     releasing.start()
     releasing.join(2 * CONNECT_SECONDS)
     if releasing.is_alive():
-        assoc.kill()
+        assoc.abort()
         releasing.join(2 * CONNECT_SECONDS)
 
 

@@ -146,7 +146,9 @@ def claim_due(
                 asked_at=now,
             )
         )
-    items = tuple(_item(row, made, study) for row, made, study in due)
+    # In the order in which answers lock them: neither waits for the other.
+    in_order = sorted(due, key=lambda found: found[0].id)
+    items = tuple(_item(row, made, study) for row, made, study in in_order)
     return Question(transaction_uid, destination, worker, items)
 
 

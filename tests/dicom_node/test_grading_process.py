@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -70,7 +71,7 @@ def test_a_process_is_kept_from_study_to_study(grading: GradingProcess) -> None:
     [
         ("dies", "its process was ended by SIGKILL"),
         ("leaves", "its process ended with status 3"),
-        ("babbles", "its process"),
+        ("babbles", "its process answered nonsense"),
         ("Broke", "RuntimeError at forward:12"),
     ],
 )
@@ -166,6 +167,20 @@ def test_a_process_that_dies_while_it_starts_costs_no_attempt() -> None:
             grading.start()
         with pytest.raises(GradingInterrupted, match="does not start"):
             grading.make(order("sound"))
+
+
+def test_a_process_that_the_system_cannot_start_costs_no_attempt(
+    grading: GradingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", no_process)
+        with pytest.raises(GradingInterrupted, match="does not start: Resource"):
+            grading.make(order("sound"))
+
+    assert who_refuses(grading)
 
 
 def test_a_process_whose_parent_was_killed_ends_though_it_hangs() -> None:

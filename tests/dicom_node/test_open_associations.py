@@ -87,6 +87,24 @@ def test_a_database_that_is_away_is_told_by_the_next_beat(
     assert peers(database) == ["192.0.2.7:50123"]
 
 
+def test_nobody_waits_long_behind_another_one_that_waits_for_the_database(
+    database: Database,
+) -> None:
+    watch = OpenAssociations(database, patience_seconds=0.01)
+    gone, come = Connected(MRImageStorage), Connected(MRImageStorage)
+    established(watch, gone)
+
+    with watch._turn:  # as while another one waits for a database that is away
+        closed(watch, gone)
+        come.requestor.port = 50124
+        established(watch, come)
+    before_the_beat = peers(database)
+    watch.beat()
+
+    assert before_the_beat == ["192.0.2.7:50123"]
+    assert peers(database) == ["192.0.2.7:50124"]
+
+
 def rename(database: Database, old: str, new: str) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")

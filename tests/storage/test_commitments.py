@@ -133,6 +133,21 @@ def test_what_was_lost_is_sent_again_twice_and_then_a_person_is_told(
         assert counts(session).failed == 1
 
 
+def test_a_loss_that_is_said_three_times_is_one_loss(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        deliver(session)
+        said = lost(asked(session))
+
+        found = [answers.answered(session, said) for _ in range(3)]
+
+        assert [it and it.sent_again for it in found] == [1, 0, 0]
+        deliver(session)
+        assert answers.answered(session, kept(asked(session)))
+        assert counts(session).committed == 1
+        assert open_alarms(session) == []
+
+
 def test_what_is_never_answered_is_asked_again_later_and_later_and_then_alarmed(
     database: Database,
 ) -> None:
