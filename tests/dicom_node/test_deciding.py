@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from dicom_node import __main__ as command_line
 from storage import jobs
 from storage.alarms import open_alarms, raise_alarm
 from storage.database import Database, open_database
 from storage.states import AlarmKind
 from storage.studies import held_studies, hold
+from tests.end_to_end.processes import run_here
 from tests.storage.builders import SERIES, STUDY, header, is_quiet, receive
 
 CONFIG = """\
@@ -45,8 +46,8 @@ def held(sqlite_database_url: str) -> Iterator[Database]:
         yield database
 
 
-def run(config: Path, verb: str, *words: str) -> int:
-    return command_line.main([verb, "--config", str(config), *words])
+def run(config: Path, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return run_here(verb, "--config", str(config), *words)
 
 
 def is_held(database: Database) -> bool:
@@ -55,12 +56,12 @@ def is_held(database: Database) -> bool:
 
 
 def test_release_refuses_two_patients_and_says_which_series_name_whom(
-    config: Path, held: Database, capsys: pytest.CaptureFixture[str]
+    config: Path, held: Database
 ) -> None:
-    status = run(config, "release", STUDY)
+    refused = run(config, "release", STUDY)
 
-    said = capsys.readouterr().err
-    assert status == 1
+    said = refused.stderr
+    assert refused.returncode == 1
     assert f"series {SERIES} names patient 1" in said
     assert f"lumbar-node set-aside {STUDY} SERIES_UID" in said
     assert f"lumbar-node release {STUDY} --one-patient" in said
@@ -70,22 +71,21 @@ def test_release_refuses_two_patients_and_says_which_series_name_whom(
 def test_release_of_two_patients_needs_the_word_that_they_are_one(
     config: Path, held: Database
 ) -> None:
-    assert run(config, "release", STUDY, "--one-patient") == 0
+    assert run(config, "release", STUDY, "--one-patient").returncode == 0
     assert not is_held(held)
 
 
-def test_a_series_is_set_aside_and_taken_back(
-    config: Path, held: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_series_is_set_aside_and_taken_back(config: Path, held: Database) -> None:
     aside = run(config, "set-aside", STUDY, FOREIGN)
     released = run(config, "release", STUDY)
     back = run(config, "set-aside", STUDY, FOREIGN, "--undo")
     again = run(config, "set-aside", STUDY, FOREIGN, "--undo")
 
-    told = capsys.readouterr().out.splitlines()
-    assert (aside, released, back, again) == (0, 0, 0, 1)
-    assert told[0].startswith(f"1 objects of series {FOREIGN} are left out of {STUDY}")
-    assert told[2].startswith(f"1 objects of series {FOREIGN} belong to {STUDY}")
+    statuses = [it.returncode for it in (aside, released, back, again)]
+    assert statuses == [0, 0, 0, 1]
+    left_out = f"1 objects of series {FOREIGN} are left out of {STUDY}"
+    assert aside.stdout.startswith(left_out)
+    assert back.stdout.startswith(f"1 objects of series {FOREIGN} belong to {STUDY}")
     with held.reading.begin() as session:
         assert is_quiet(session)
         assert jobs.get(session, STUDY) is None
@@ -97,8 +97,9 @@ def test_a_failure_that_a_person_has_seen_to_can_be_closed(
     with held.sessions.begin() as session:
         raise_alarm(session, AlarmKind.JOB_FAILED, STUDY, "out of memory")
 
-    assert run(config, "acknowledge", "job_failed", STUDY) == 0
+    closed = run(config, "acknowledge", "job_failed", STUDY)
 
+    assert closed.returncode == 0
     with held.reading.begin() as session:
         kinds = {alarm.kind for alarm in open_alarms(session)}
     assert kinds == {AlarmKind.STUDY_HELD}

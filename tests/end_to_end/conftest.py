@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node import demo_pacs
 from dicom_node.config import Destination
-from dicom_node.demo_pacs import Orthanc, free_port
+from dicom_node.demo_pacs import Orthanc
+from tests import ports
 from tests.end_to_end.node import Node, running_node
 from tests.fakes import SameEverywhere
 from tests.peers import require_peer
+from tests.ports import free_port
 
 HITACHI = Path(__file__).parent.parent / "data" / "hitachi"
 PACS_TITLE = "PACS"
@@ -45,7 +46,7 @@ def running_orthanc(
     """An Orthanc for all tests: it takes seconds to start and to stop."""
     require_peer("orthanc", "Orthanc")
     folder = tmp_path_factory.mktemp("orthanc")
-    with demo_pacs.orthanc(folder, PACS_TITLE, orthanc_port) as running:
+    with ports.orthanc(folder, PACS_TITLE, orthanc_port) as running:
         yield running
 
 

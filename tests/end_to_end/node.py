@@ -113,7 +113,7 @@ def running_node(
                 Settler(database, files, quiet_seconds=0, reader=reading),
                 worker,
                 Deliverer("test", database, files, NODE_TITLE),
-                # Peers of the tests that answer here do so at once.
+                # A test whose archive answers there waits longer.
                 Committer("test", database, NODE_TITLE, answer_here_seconds=0.2),
                 server,
             )

@@ -14,10 +14,11 @@ from io import StringIO
 from pathlib import Path
 
 from dicom_node import __main__ as command_line
-from dicom_node.demo_pacs import free_port, wait_for_port
+from dicom_node.demo_pacs import wait_for_port
 from dicom_node.sender import Peer
 from storage.database import open_database
 from storage.overview import Overview, overview
+from tests.ports import free_port
 from tests.privacy import EAR
 
 CONFIG = """\

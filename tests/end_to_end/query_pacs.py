@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     MRImageStorage,
     StudyRootQueryRetrieveInformationModelFind,
@@ -18,6 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from dicom_node.calling import CallingAE
 from dicom_node.sender import Peer
 
 PENDING, SUCCESS, CANNOT_PROCESS = 0xFF00, 0x0000, 0xC000
@@ -76,7 +77,8 @@ class QueryPacs:
 @contextmanager
 def query_pacs(pacs: QueryPacs, *, allowed: Sequence[str] = ()) -> Iterator[QueryPacs]:
     """Run a PACS on a free port that rejects others than those allowed, if any."""
-    ae = AE(ae_title=TITLE)
+    # It opens associations too: those over which it sends what it is told to.
+    ae = CallingAE(ae_title=TITLE)
     ae.require_calling_aet = list(allowed)
     for model in (
         Verification,

@@ -20,7 +20,7 @@ from pynetdicom import AE, evt
 
 from dicom_node import sender, status
 from dicom_node.config import Destination
-from dicom_node.demo_pacs import free_port, small_pacs, wait_for_port
+from dicom_node.demo_pacs import small_pacs, wait_for_port
 from dicom_node.errors import ContextRefused, PeerUnreachable, SendError, SendRefused
 from dicom_node.schedule import Clock
 from dicom_node.sender import OpenAssociation, Peer, association
@@ -29,7 +29,9 @@ from tests.end_to_end.node import Node, deliver, running_node
 from tests.end_to_end.scanner import send
 from tests.fakes import SameEverywhere
 from tests.peers import require_peer
+from tests.ports import free_port
 from tests.storage.builders import pass_time
+from tests.waiting import comes_true
 
 DAY_SECONDS = 86_400.0
 HOURS = 24
@@ -167,7 +169,7 @@ def test_a_pacs_that_stops_in_the_middle_of_an_association_is_left(
     storescp: tuple[subprocess.Popen[bytes], Peer], size_bytes: int
 ) -> None:
     process, peer = storescp
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     with association("NODE", peer, [SecondaryCaptureImageStorage]) as opened:
         stop(process, opened)
@@ -178,7 +180,7 @@ def test_a_pacs_that_stops_in_the_middle_of_an_association_is_left(
     opened.assoc.join(PATIENCE_SECONDS)
     opened.assoc.dul.join(PATIENCE_SECONDS)
 
-    assert threading.active_count() == before
+    assert comes_true(lambda: set(threading.enumerate()) <= before)
 
 
 def test_a_pacs_that_stops_before_the_release_is_left(

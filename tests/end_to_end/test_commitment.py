@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -27,6 +29,7 @@ from tests.end_to_end.node import Node, running_node
 from tests.end_to_end.scanner import send
 from tests.fakes import SameEverywhere
 from tests.storage.builders import pass_time
+from tests.waiting import comes_true
 
 PATIENCE_SECONDS = 60.0
 
@@ -48,8 +51,16 @@ def graded(node: Node) -> None:
 
 
 def ask(node: Node) -> None:
+    """Ask, and hardly wait: the archive answers elsewhere, or not at all."""
     [destination] = node.worker.destinations
     node.committer.ask_due(destination)
+
+
+def ask_and_listen(node: Node) -> None:
+    """Ask, and wait for an answer on the same association, however slow we are."""
+    [destination] = node.worker.destinations
+    patient = replace(node.committer, answer_here_seconds=PATIENCE_SECONDS)
+    patient.ask_due(destination)
 
 
 def of(node: Node) -> Commitments:
@@ -65,19 +76,24 @@ def wait_for(node: Node, *, committed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "manner",
-    [Manner.ON_THE_SAME_ASSOCIATION, Manner.ON_ITS_OWN],
-    ids=lambda it: it.name,
+    ("manner", "ask_it"),
+    [(Manner.ON_THE_SAME_ASSOCIATION, ask_and_listen), (Manner.ON_ITS_OWN, ask)],
+    ids=["ON_THE_SAME_ASSOCIATION", "ON_ITS_OWN"],
 )
 def test_an_answer_counts_on_whichever_association_it_comes(
-    node: Node, destination: Destination, manner: Manner
+    node: Node,
+    destination: Destination,
+    manner: Manner,
+    ask_it: Callable[[Node], None],
 ) -> None:
     with running(Archive(manner, node.peer), destination) as archive:
         graded(node)
         before = status.text(node.overview())
 
-        ask(node)
+        ask_it(node)
         wait_for(node, committed=2)
+        # The node counts it before the archive has heard that it did.
+        assert comes_true(lambda: bool(archive.answers))
 
     assert "commitments to pacs: 2 waiting, 0 asking, 0 asked, 0 committed" in before
     assert "2 delivered" in before
@@ -93,10 +109,10 @@ def test_what_an_archive_lost_is_sent_again_and_then_committed(
     archive = Archive(Manner.ON_THE_SAME_ASSOCIATION, node.peer, loses=1)
     with running(archive, destination):
         graded(node)
-        ask(node)
+        ask_and_listen(node)
         wait_until_lost(node)
         node.work()
-        ask(node)
+        ask_and_listen(node)
         wait_for(node, committed=2)
 
     assert len(archive.stored) == 4
@@ -174,7 +190,7 @@ def test_an_archive_that_is_down_is_asked_when_it_is_up_again(
     with running(archive, destination):
         with node.database.sessions.begin() as session:
             pass_time(session, 2 * FIRST_RETRY_SECONDS)
-        ask(node)
+        ask_and_listen(node)
         wait_for(node, committed=2)
 
     assert (down.waiting, down.failed) == (2, 0)

@@ -31,7 +31,7 @@ from dicom_node.config import (
 )
 from dicom_node.demo_pacs import Orthanc, small_pacs
 from dicom_node.fetching import Fetcher
-from dicom_node.query import asking
+from dicom_node.query import OpenQuery, asking
 from dicom_node.sender import Peer
 from dicom_node.verbs import checking, working
 from storage import jobs, studies
@@ -309,7 +309,8 @@ def test_a_pacs_that_hangs_is_given_up_and_left_alone_for_a_while(
     receive(here, images)
     let_go = threading.Event()
     with query_pacs(Hanging({}, images, let_go=let_go)) as pacs:
-        asker = asker_of(here, pacs.peer, answer_seconds=0.3)
+        asker = asker_of(here, pacs.peer)
+        asker.ask = partial(asking_a_silent, pacs.peer)
 
         settled = [asker.ask_and_settle() for _ in range(3)]
         let_go.set()
@@ -317,6 +318,14 @@ def test_a_pacs_that_hangs_is_given_up_and_left_alone_for_a_while(
     assert settled == [0, 0, 0]
     assert pacs.asked == [STUDY_UID]
     assert caplog.text.count("the quiet time decides") == 1
+
+
+@contextmanager
+def asking_a_silent(peer: Peer) -> Iterator[OpenQuery]:
+    """Let it take its time to accept the association, and less to answer on it."""
+    with asking(NODE_TITLE, peer, answer_seconds=30) as query:
+        query.opened.assoc.dimse_timeout = 2
+        yield query
 
 
 def test_nothing_waits_for_a_pacs_that_hangs(here: Node, images: list[Dataset]) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dicom_node.demo_pacs import free_port
 from dicom_node.sender import Peer
 from storage.database import check_schema, open_database
 from storage.errors import StorageError
@@ -26,6 +25,7 @@ from tests.end_to_end.kills import accounts, traffic
 from tests.end_to_end.kills.pacs import counting_pacs
 from tests.end_to_end.kills.processes import forking
 from tests.end_to_end.processes import CONFIG
+from tests.ports import free_port
 from tests.power_cut import recording, replay
 from tests.power_cut.recording import MARKS, Acknowledged, Operation
 

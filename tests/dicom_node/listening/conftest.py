@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,10 @@ from tests.end_to_end.node import Node, running_node
 from tests.fakes import SameEverywhere
 from tests.peers import require_peer
 
-QUICK = Limits(
-    max_associations=3,
-    setup_seconds=1.0,
-    idle_seconds=60,
-    close_seconds=0.2,
-)
-"""Patience that a test can wait for."""
+QUICK = Limits(max_associations=3, close_seconds=0.2)
+"""A node that serves its peers however slow the machine is, and stops soon."""
+SOON_CLOSING = replace(QUICK, setup_seconds=1.0)
+"""One for peers that ask for nothing, and for nobody else: a test waits for it."""
 
 Start = Callable[..., Node]
 

@@ -6,8 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -23,6 +22,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import build_context
 
 from dicom_node.sender import Peer
+from tests.waiting import PATIENCE_SECONDS
 
 VERIFICATION, MR = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.4"
 ECHO_CONTEXT, STORE_CONTEXT = 1, 3
@@ -32,8 +32,6 @@ SUCCESS = bytes.fromhex("0000 0009 0200 0000 0000")
 """(0000,0900) Status, 0x0000, as it is encoded in a response."""
 OUT_OF_RESOURCES = bytes.fromhex("0000 0009 0200 0000 00A7")
 """The same, 0xA700."""
-PATIENCE_SECONDS = 20.0
-"""So long that only a server that does not answer at all is given up."""
 
 
 def request(called: str, calling: str = "SCANNER") -> bytes:
@@ -173,14 +171,6 @@ def echo(node: Peer, tls: ssl.SSLContext | None = None) -> None:
         peer.release()
     finally:
         peer.close()
-
-
-def comes_true(condition: Callable[[], bool]) -> bool:
-    """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 class Heartbeat:

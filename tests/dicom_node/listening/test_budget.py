@@ -18,15 +18,14 @@ from tests.dicom_node.listening.conftest import QUICK, Start
 from tests.dicom_node.listening.raw_peer import (
     DATA,
     OUT_OF_RESOURCES,
-    PATIENCE_SECONDS,
     SUCCESS,
     RawPeer,
     cancel_request,
-    comes_true,
     fragment,
     store_request,
 )
 from tests.end_to_end.node import Node
+from tests.waiting import PATIENCE_SECONDS, comes_true
 
 LONGEST, TOTAL = 10, 15
 KIB = 1024

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,14 +23,16 @@ from dicom_node.config import (
     NodeSection,
     TlsSection,
 )
-from dicom_node.demo_pacs import free_port, orthanc, wait_for_port
+from dicom_node.demo_pacs import wait_for_port
 from dicom_node.errors import ConfigError, PeerUnreachable
 from dicom_node.sender import Peer
 from dicom_node.verbs import checking, working
 from tests.dicom_factories import STUDY_UID, as_received, mr_image
-from tests.dicom_node.listening.conftest import Start
+from tests.dicom_node.listening.conftest import SOON_CLOSING, Start
 from tests.dicom_node.listening.raw_peer import RawPeer
 from tests.peers import require_peer
+from tests.ports import free_port, orthanc
+from tests.waiting import comes_true
 
 
 def test_a_peer_with_a_certificate_of_our_authority_is_served(
@@ -74,7 +75,7 @@ def test_a_peer_without_a_certificate_is_kept_out_unless_the_site_lets_it_in(
 
     with pytest.raises(PeerUnreachable):
         sender.echo("SCANNER", secured(node.peer, anonymous))
-    assert_soon(lambda: "peer did not return a certificate" in caplog.text)
+    assert comes_true(lambda: "peer did not return a certificate" in caplog.text)
 
     lenient = msgspec.structs.replace(section, accept_clients_without_certificate=True)
     sender.echo("SCANNER", secured(start(secured=tls.inbound(lenient)).peer, anonymous))
@@ -93,19 +94,11 @@ def test_a_certificate_of_another_authority_is_refused_on_both_sides(
     with pytest.raises(PeerUnreachable):
         sender.echo("SCANNER", secured(node.peer, tls.outbound(wants_us)))
     # The receiver's own thread says so, perhaps a moment later.
-    assert_soon(
+    assert comes_true(
         lambda: "127.0.0.1: TLS: its certificate is refused: self-signed" in caplog.text
     )
     with pytest.raises(PeerUnreachable, match="its certificate is refused: "):
         sender.echo("SCANNER", secured(node.peer, tls.outbound(stranger)))
-
-
-def assert_soon(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that another thread brings about."""
-    deadline = time.monotonic() + 10
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert holds()
 
 
 def self_signed(folder: Path, name: str, *extra: str) -> TlsSection:
@@ -185,7 +178,7 @@ def test_a_peer_without_tls_is_closed_and_the_log_says_why(
 def test_a_silent_handshake_ends_at_its_deadline(
     start: Start, section: TlsSection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    node = start(secured=tls.inbound(section))
+    node = start(SOON_CLOSING, secured=tls.inbound(section))
 
     assert RawPeer(node.peer).is_closed()
     assert "no association request within 1 s" in caplog.text
@@ -351,7 +344,9 @@ def test_check_config_says_until_when_the_certificates_are_good(
 ) -> None:
     soon = self_signed(tmp_path, "soon", "-days", "12")
     soon.key.chmod(0o600)
-    day = f"{datetime.now(UTC) + timedelta(days=12):%Y-%m-%d}"
+    ends = tls.expiry(soon)
+    left = ends - datetime.now(UTC)
 
+    assert timedelta(days=11) < left < timedelta(days=13)
     assert "all certificates are good until" in checking._certificates(section)
-    assert f"ends on {day}: renew it" in checking._certificates(soon)
+    assert f"ends on {ends:%Y-%m-%d}: renew it" in checking._certificates(soon)

@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -68,10 +69,13 @@ def fork_children(become: Callable[[Sequence[str]], object]) -> None:
         _nurse(theirs, become)
         os._exit(0)
     theirs.close()
+    turn = threading.Lock()
 
     def start(words: Sequence[str], *, stdin: int) -> Forked:
-        socket.send_fds(ours, [json.dumps(words).encode()], [stdin])
-        return Forked(int(ours.recv(LONGEST_REQUEST_BYTES)))
+        with turn:  # of two at once, either could take the other's child for its own
+            socket.send_fds(ours, [json.dumps(words).encode()], [stdin])
+            child = int(ours.recv(LONGEST_REQUEST_BYTES))
+        return Forked(child)
 
     as_subprocess = SimpleNamespace(
         Popen=start, TimeoutExpired=subprocess.TimeoutExpired

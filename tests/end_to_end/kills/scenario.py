@@ -17,7 +17,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dicom_node.demo_pacs import free_port
 from dicom_node.sender import Peer
 from storage.database import Database, open_database
 from storage.files import Files
@@ -30,6 +29,7 @@ from tests.end_to_end.kills.processes import Process, Starter, forking
 from tests.end_to_end.kills.stages import OF_RECEIVER, OF_WORKER, Stage, names
 from tests.end_to_end.kills.traffic import MOST_UNFINISHED, Traffic
 from tests.end_to_end.processes import CONFIG
+from tests.ports import free_port
 
 LONGEST_PAUSE_SECONDS = 1.0
 LONGEST_AIM_SECONDS = 15.0
