@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-from sqlalchemy.orm import Session
 
 from dicom_node.logs import Action, about
 from storage import associations
@@ -98,22 +97,20 @@ class OpenAssociations:
             return  # an echo brings no image, and shall cost no commit
         peer = f"{assoc.requestor.address}:{assoc.requestor.port}"
         id_, _ = self._open.setdefault(assoc, (uuid.uuid4().hex, peer))
-        self._write(
-            lambda session: associations.opened(session, self.receiver, id_, peer)
-        )
+        self._write(associations.opened, self.receiver, id_, peer)
 
     def _on_closed(self, event: evt.Event) -> None:
         id_, _ = self._open.pop(event.assoc, ("", ""))
         if id_:
-            self._write(lambda session: associations.closed(session, id_))
+            self._write(associations.closed, id_)
 
-    def _write(self, change: Callable[[Session], None]) -> None:
+    def _write(self, change: Callable[..., None], *what: str) -> None:
         """Write a change down, or leave it to the next beat."""
         if not self._turn.acquire(timeout=self.patience_seconds):
             return
         try:
             with self.database.sessions.begin() as session:
-                change(session)
+                change(session, *what)
         except StorageError as error:
             _say_later(error)
         finally:
