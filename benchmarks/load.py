@@ -47,7 +47,8 @@ class Load:
 
     senders: int
     seconds: float
-    folder: Path
+    folder: Path | None
+    """Where to put what is received: tens of gigabytes, removed after each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,9 @@ def main() -> int:
     arguments = _arguments()
     missed = 0
     for kind in arguments.database or ("sqlite", "postgresql"):
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-            folder = Path(name)
-            load = Load(arguments.senders, 60 * arguments.minutes, folder)
-            empty = on(kind, load, rows=0)
-            full = on(kind, load, rows=arguments.rows)
+        load = Load(arguments.senders, 60 * arguments.minutes, arguments.folder)
+        empty = on(kind, load, rows=0)
+        full = on(kind, load, rows=arguments.rows)
         lines, missed_here = report(kind, empty, full, arguments)
         print("\n".join(lines), flush=True)
         missed += missed_here
@@ -107,9 +106,10 @@ def _arguments() -> argparse.Namespace:
 
 def on(kind: str, load: Load, rows: int) -> Measured:
     """Run the load on a database that has so many instances already."""
-    folder = load.folder / f"{kind}-{rows}"
-    folder.mkdir()
-    with database(kind, folder) as url:
+    with (
+        tempfile.TemporaryDirectory(dir=load.folder) as name,
+        database(kind, folder := Path(name)) as url,
+    ):
         print(f"{kind}: filling with {rows} instances", file=sys.stderr)
         fill(url, rows)
         print(f"{kind}: {load.seconds:.0f} s of load", file=sys.stderr)
