@@ -81,18 +81,21 @@ def header_of(content: bytes) -> InstanceHeader:
     """
     with _blamed():
         header = _header(parsed(content))
-    missing = [
-        name
-        for name, uid in (
-            ("Study Instance UID", header.study_instance_uid),
-            ("Series Instance UID", header.series_instance_uid),
-            ("SOP Instance UID", header.sop_instance_uid),
-        )
-        if not uid
-    ]
-    if missing:
+    uids = {
+        "Study Instance UID": header.study_instance_uid,
+        "Series Instance UID": header.series_instance_uid,
+        "SOP Instance UID": header.sop_instance_uid,
+    }
+    if missing := [name for name, uid in uids.items() if not uid]:
         raise Unreadable(f"it has no {' and no '.join(missing)}")
+    # Odd UIDs are taken as they are, but not what a database would write otherwise.
+    if odd := [name for name, uid in uids.items() if not _could_be_uid(uid)]:
+        raise Unreadable(f"damaged: its {odd[0]} holds characters that no UID has")
     return header
+
+
+def _could_be_uid(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def images_of(content: bytes) -> tuple[ImageHeader, ...]:

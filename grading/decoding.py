@@ -10,10 +10,21 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames, get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import JPEGLSTransferSyntaxes
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
+from grading import jpeg
+
+DECODERS: dict[UID, str] = {
+    **dict.fromkeys(jpeg.SYNTAXES, jpeg.NAME),
+    **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
+}
+"""By transfer syntax, the one that is asked. pydicom asks whichever is installed, GDCM
+first, and a damaged stream makes GDCM end the process."""
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 """Markers of a JPEG-LS stream (ITU-T T.87 annex C). No scan can hold the second."""
+
+
+jpeg.register()
 
 
 class Undecodable(Exception):
@@ -32,7 +43,10 @@ def decoded(
     """
     try:
         _refuse_endless(ds, index)
-        return np.asarray(pixel_array(ds, raw=raw, index=index))
+        decoder = DECODERS.get(ds.file_meta.get("TransferSyntaxUID"), "")
+        return np.asarray(
+            pixel_array(ds, raw=raw, index=index, decoding_plugin=decoder)
+        )
     except (KeyboardInterrupt, SystemExit):
         raise
     # Decoders are third-party code fed with bytes from the wire: whatever they raise,

@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import numpy as np
+from imagecodecs import jpeg8_encode
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, dcmread, dcmwrite
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
     EnhancedMRImageStorage,
     ExplicitVRLittleEndian,
+    JPEGLosslessSV1,
     MRImageStorage,
 )
 
@@ -109,6 +112,22 @@ def as_received(
     buffer = BytesIO()
     dcmwrite(buffer, sent, enforce_file_format=True)
     return dcmread(BytesIO(buffer.getvalue()))
+
+
+def compressed(ds: Dataset, syntax: UID) -> FileDataset:
+    """Return a dataset as it comes from the wire, its pixels encoded without loss."""
+    sent = as_received(ds)
+    if syntax != JPEGLosslessSV1:
+        sent.compress(syntax, generate_instance_uid=False)
+    else:  # pydicom writes no JPEG
+        frames = np.frombuffer(sent.PixelData, "<u2")
+        encoded = [
+            bytes(jpeg8_encode(it, lossless=True, bitspersample=sent.BitsStored))
+            for it in frames.reshape(-1, sent.Rows, sent.Columns)
+        ]
+        sent.PixelData = encapsulate(encoded)
+        sent["PixelData"].VR = "OB"
+    return as_received(sent, syntax)
 
 
 def put_raw(ds: Dataset, keyword: str, value: bytes, vr: str | None = None) -> None:

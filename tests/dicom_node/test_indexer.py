@@ -7,15 +7,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, config, dcmread, dcmwrite
 
 from dicom_node.reading import Reader, Unreadable, header_of, images_of
 from grading.headers import image_headers
 from storage.states import Role
-from tests.dicom_factories import as_received, enhanced_mr
+from tests.dicom_factories import as_received, enhanced_mr, mr_image, put_raw
 
 HITACHI = Path(__file__).parents[1] / "data" / "hitachi"
 
@@ -153,6 +154,40 @@ def test_the_frames_of_an_enhanced_image_come_from_the_child_as_they_are(
 
     assert told == tuple(image_headers(dcmread(path)))
     assert len(told) == 4
+
+
+@pytest.fixture
+def as_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)
+
+
+@pytest.mark.usefixtures("as_in_the_child")
+@pytest.mark.parametrize("text", [b"2.25.2\x7f1", b"2.25.2\x001", b"2.\xff1"])
+@pytest.mark.parametrize(
+    "keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+)
+def test_a_uid_that_no_database_keeps_as_it_is_names_no_study(
+    keyword: str, text: bytes
+) -> None:
+    ds = as_received(mr_image())
+    put_raw(ds, keyword, text)
+
+    with pytest.raises(Unreadable, match="Instance UID holds characters that no UID"):
+        header_of(part10(ds))
+
+
+@pytest.mark.usefixtures("as_in_the_child")
+def test_a_uid_that_only_breaks_the_rules_is_taken_as_it_is() -> None:
+    ds = as_received(mr_image())
+    put_raw(ds, "SeriesInstanceUID", b"2.025.x-1")
+
+    assert header_of(part10(ds)).series_instance_uid == "2.025.x-1"
+
+
+def part10(ds: Dataset) -> bytes:
+    buffer = BytesIO()
+    dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def test_a_header_with_a_number_that_no_message_carries_is_refused(

@@ -18,11 +18,12 @@ from pydicom.uid import (
     UID,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
 
-from tests.dicom_factories import as_received, enhanced_mr, mr_image
+from tests.dicom_factories import as_received, compressed, enhanced_mr, mr_image
 
 META_END = 144
 """Preamble, prefix and the group length element (PS3.10 7.1)."""
@@ -73,14 +74,14 @@ ODD_TEXTS = (
     "=^=^=",
     "x" * 5000,
 )
-COMPRESSED = (RLELossless, JPEGLSLossless, JPEG2000Lossless)
+COMPRESSED = (RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
 ITEM = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
 DEEPER = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + ITEM
 """A sequence of undefined length with an item of undefined length, never closed."""
 
 
 def sound(rng: random.Random, study_instance_uid: str) -> Dataset:
-    """Return one image of a study, classic or enhanced, in one of six encodings."""
+    """Return one image of a study, classic or enhanced, in one of seven encodings."""
     ds = of_study(
         enhanced_mr() if rng.random() < 0.15 else mr_image(2), study_instance_uid
     )
@@ -98,10 +99,7 @@ def of_study(ds: Dataset, study_instance_uid: str) -> Dataset:
 
 def in_encoding(ds: Dataset, syntax: UID | None) -> Dataset:
     """Return a received dataset, compressed unless ``syntax`` is None."""
-    received = as_received(ds)
-    if syntax is not None:
-        received.compress(syntax, generate_instance_uid=False)
-    return received
+    return as_received(ds) if syntax is None else compressed(ds, syntax)
 
 
 def mutated(rng: random.Random, ds: Dataset) -> tuple[str, bytes]:

@@ -1,0 +1,121 @@
+"""The decoder of JPEG (ITU-T T.81) and JPEG-LS (T.87) that pydicom is given.
+
+Frames of 8 to 16 bits, lossless too, JPEG Extended of 12 bits among them. pydicom asks
+for it by name (`grading.decoding`).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+
+NAME = "imagecodecs"
+SYNTAXES = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
+DECODER_DEPENDENCIES = dict.fromkeys(SYNTAXES, (NAME,))
+"""What pydicom wants to know of a plugin."""
+
+FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+"""Second bytes of the markers of a frame (T.81 table B.1; T.87 annex C)."""
+WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+FRAME_HEADER = struct.Struct(">HBHHB")
+"""Its length, precision, lines, samples a line, components (T.81 B.2.2)."""
+
+
+def is_available(transfer_syntax_uid: str) -> bool:
+    """Tell pydicom whether frames of a transfer syntax can be decoded."""
+    return transfer_syntax_uid in DECODER_DEPENDENCIES
+
+
+def register() -> None:
+    """Make the decoder known to pydicom, once."""
+    for transfer_syntax_uid in SYNTAXES:
+        decoder = get_decoder(transfer_syntax_uid)
+        if NAME not in decoder.available_plugins:
+            decoder.add_plugin(NAME, (__name__, decode_frame.__name__))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What a stream says of itself."""
+
+    bits: int
+    rows: int
+    columns: int
+    samples: int
+
+
+def frame_header(stream: bytes) -> FrameHeader:
+    """Read the first frame header of a stream.
+
+    Raises
+    ------
+    ValueError
+        There is none: the stream is cut off, or is no JPEG.
+    """
+    place = 2  # behind the start of the image
+    while place + 4 <= len(stream) and stream[place] == 0xFF:
+        marker = stream[place + 1]
+        if marker in FRAME_HEADERS:
+            if place + 2 + FRAME_HEADER.size > len(stream):
+                break
+            return FrameHeader(*FRAME_HEADER.unpack_from(stream, place + 2)[1:])
+        if marker == 0xFF:  # a fill byte
+            place += 1
+        elif marker in WITHOUT_LENGTH:
+            place += 2
+        else:
+            place += 2 + int.from_bytes(stream[place + 2 : place + 4], "big")
+    raise ValueError("the JPEG stream has no frame header")
+
+
+def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
+    """Return one frame's samples in as many bits as are allocated; pydicom's interface.
+
+    Raises
+    ------
+    ValueError
+        The stream is another image than the dataset describes; it is refused before
+        any memory is given to it.
+    Exception
+        The stream is damaged.
+    """
+    header = frame_header(stream)
+    _require_same(header, runner)
+    if runner.transfer_syntax in JPEGLSTransferSyntaxes:
+        samples = np.asarray(imagecodecs.jpegls_decode(stream))
+    else:
+        samples = np.asarray(imagecodecs.jpeg8_decode(stream))
+        if header.samples > 1:
+            runner.set_option("photometric_interpretation", "RGB")
+    _say_how_colours_lie(samples, header, runner)
+    return samples.astype(f"<u{runner.bits_allocated // 8}").tobytes()
+
+
+def _require_same(header: FrameHeader, runner: DecodeRunner) -> None:
+    found = f"{header.rows} x {header.columns} x {header.samples}"
+    wanted = f"{runner.rows} x {runner.columns} x {runner.samples_per_pixel}"
+    if found != wanted:
+        raise ValueError(f"the JPEG stream holds {found} samples, not {wanted}")
+    if header.bits > runner.bits_allocated:
+        raise ValueError(
+            f"the JPEG stream holds samples of {header.bits} bits, but "
+            f"{runner.bits_allocated} are allocated"
+        )
+
+
+def _say_how_colours_lie(
+    samples: NDArray[Any], header: FrameHeader, runner: DecodeRunner
+) -> None:
+    size = (header.rows, header.columns)
+    by_plane, by_pixel = (header.samples, *size), (*size, header.samples)
+    if header.samples > 1 and samples.shape in (by_plane, by_pixel):
+        runner.set_option("planar_configuration", int(samples.shape == by_plane))
+    elif samples.shape != size:
+        raise ValueError("the JPEG stream does not hold what its header says")
