@@ -47,9 +47,8 @@ class _Gate:
     that it is paused. A caller that opens an event and closes it again at once finds
     the thread still paused, although it is about to wake: it then takes the answer to
     the next request as one that nobody asked for, and the caller waits until its time
-    is up. Here a thread that finds the gate closed again goes on waiting, and it is
-    paused only where it waits at a closed gate. So a handler must not send on the
-    association that it serves.
+    is up. Here a thread that finds the gate closed again goes on waiting, and what is
+    paused waits at a closed gate. (pynetdicom also says so while a handler runs.)
     """
 
     def __init__(self, assoc: Association) -> None:
@@ -82,7 +81,8 @@ class _Gate:
         with self._changed:
             while not self._is_open:
                 self._say_paused(True)
-                # A thread that serves a report says at its end that it is not.
+                # A report is served by a thread of its own, which says at its end that
+                # nobody is paused.
                 self._changed.wait(SAY_AGAIN_SECONDS)
         return True
 

@@ -47,6 +47,10 @@ HEARD = b""
 """A frame that no message has: the question was received, and is understood."""
 
 
+class Nonsense(EOFError):
+    """What came is no message: nothing that follows it can be understood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One end of the socket between parent and child."""
@@ -72,7 +76,7 @@ class Link:
     def await_heard(self, until: float) -> None:
         """Wait until the other end has heard the last message; raises as `receive`."""
         if self.receive(until) != HEARD:
-            raise EOFError("the other end answers what it has not heard")
+            raise Nonsense("the other end answers what it has not heard")
 
     def _send_frame(self, frame: bytes, until: float | None) -> None:
         self._wait_until(until)
@@ -90,7 +94,7 @@ class Link:
         """
         (length,) = LENGTH.unpack(self._exactly(LENGTH.size, until))
         if length > MAX_FRAME_BYTES:
-            raise EOFError(f"a message of {length} bytes: the other end has gone mad")
+            raise Nonsense(f"a message of {length} bytes: the other end has gone mad")
         return self._exactly(length, until)
 
     def _exactly(self, count: int, until: float | None) -> bytes:
@@ -196,8 +200,8 @@ class Child(Generic[Answer]):
         except TimeoutError as error:
             self.close()
             raise ChildHung(f"it took more than {seconds:.0f} seconds") from error
-        except msgspec.DecodeError as error:
-            self.close()
+        except (Nonsense, msgspec.DecodeError) as error:
+            self.close()  # it lives, and will not end by itself
             raise ChildDied("its process answered nonsense") from error
         except (EOFError, OSError) as error:
             kind = ChildDied if heard else ChildGone

@@ -39,7 +39,7 @@ QUESTION_LEASE_SECONDS = 300.0
 ANSWER_HERE_SECONDS = 5.0
 """How long the association is kept open for an answer on it."""
 RESPONSE_SECONDS = 40.0
-"""How long we may take to write that answer down: longer than the database's lock."""
+"""How long we may take to write that answer down: a lock of the database, and more."""
 LOOK_SECONDS = 0.1
 """How often it is looked whether the association is still there."""
 
@@ -141,13 +141,9 @@ class Committer:
 
     def _wait(self, opened: OpenAssociation, listener: _Listener) -> None:
         """Keep the association open for a moment, or until the answer is dealt with."""
-        until = time.monotonic() + self.answer_here_seconds
-        while opened.assoc.is_established and time.monotonic() < until:
-            if listener.heard.is_set():
-                # Released now, pynetdicom's thread would die of our response.
-                listener.answered.wait(RESPONSE_SECONDS)
-                return
-            listener.heard.wait(min(LOOK_SECONDS, self.answer_here_seconds))
+        if _wait_for(listener.heard, opened, self.answer_here_seconds):
+            # Released now, pynetdicom's thread would die of our response.
+            _wait_for(listener.answered, opened, RESPONSE_SECONDS)
 
     def _postpone(self, due: Question, error: PeerUnreachable, *, sent: bool) -> None:
         with self.database.sessions.begin() as session:
@@ -174,6 +170,15 @@ class Committer:
                 sentence,
                 extra=about(Action.COMMITMENT_ASKED, study),
             )
+
+
+def _wait_for(event: threading.Event, opened: OpenAssociation, seconds: float) -> bool:
+    """Wait for an event while the association is there; tell whether it came."""
+    until = time.monotonic() + seconds
+    while opened.assoc.is_established and (left := until - time.monotonic()) > 0:
+        if event.wait(min(LOOK_SECONDS, left)):
+            break
+    return event.is_set()
 
 
 def peer_of(destination: Destination, tls: ssl.SSLContext | None = None) -> Peer:

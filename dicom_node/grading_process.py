@@ -66,9 +66,8 @@ class GradingProcess:
         except ChildFailed as error:
             raise NodeError(f"the grading process does not start: {error}") from error
         except OSError as error:  # no descriptor, process or memory for it
-            raise NodeError(
-                f"the grading process does not start: {error.strerror}"
-            ) from error
+            reason = error.strerror or type(error).__name__
+            raise NodeError(f"the grading process does not start: {reason}") from error
         if isinstance(answer, Ready):
             return answer
         self.child.close()

@@ -44,6 +44,8 @@ class OpenAssociations:
     """By association: its id in the database, and the peer's address and port."""
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
     """A beat must not write down again what is being closed this moment."""
+    _is_behind: bool = field(default=False, init=False)
+    """Whether a change was left to the next beat."""
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
 
     @property
@@ -80,13 +82,15 @@ class OpenAssociations:
     def _run(self) -> None:
         self.beat()
         while not self._stopping.wait(BEAT_SECONDS):
-            if self._open:
+            if self._open or self._is_behind:
                 self.beat()
 
     def _write_beat(self) -> None:
+        self._is_behind = True
         try:
             with self.database.sessions.begin() as session:
                 associations.beat(session, self.receiver, dict(self._open.values()))
+            self._is_behind = False
         except StorageError as error:
             _say_later(error)
 
@@ -107,11 +111,13 @@ class OpenAssociations:
     def _write(self, change: Callable[..., None], *what: str) -> None:
         """Write a change down, or leave it to the next beat."""
         if not self._turn.acquire(timeout=self.patience_seconds):
+            self._is_behind = True
             return
         try:
             with self.database.sessions.begin() as session:
                 change(session, *what)
         except StorageError as error:
+            self._is_behind = True
             _say_later(error)
         finally:
             self._turn.release()

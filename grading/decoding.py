@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames, get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
+from pydicom.uid import UID, JPEG2000TransferSyntaxes
 
 from grading import jpeg
 
@@ -19,10 +19,10 @@ DECODERS: dict[UID, str] = {
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
 }
 """By transfer syntax, the one that is asked. pydicom asks whichever is installed, GDCM
-first, and a damaged stream makes GDCM end the process."""
+first where it is, and a damaged stream makes GDCM end the process."""
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
-"""Markers of a JPEG-LS stream (ITU-T T.87 annex C). No scan can hold the second."""
-
+"""Markers of a JPEG or JPEG-LS stream. No scan can hold the second: T.81 and T.87 stuff
+what would look like it."""
 
 jpeg.register()
 
@@ -57,21 +57,21 @@ def decoded(
 
 
 def _refuse_endless(ds: Dataset, index: int | None) -> None:
-    """Refuse JPEG-LS streams that were cut off.
+    """Refuse JPEG and JPEG-LS streams that were cut off.
 
-    CharLS reads zeros behind such an end, two thousand million of them, before it
-    says that the stream is damaged: ten seconds for each frame.
+    libjpeg makes up what is missing and says nothing. CharLS reads zeros behind such
+    an end, two thousand million of them, before it says that the stream is damaged.
 
     Raises
     ------
     ValueError
         A frame has no end.
     """
-    if ds.file_meta.get("TransferSyntaxUID") not in JPEGLSTransferSyntaxes:
+    if ds.file_meta.get("TransferSyntaxUID") not in jpeg.SYNTAXES:
         return
     for number, frame in _encoded_frames(ds, index):
         if frame.rfind(END_OF_IMAGE) <= frame.rfind(START_OF_SCAN):
-            raise ValueError(f"the JPEG-LS stream of frame {number} has no end")
+            raise ValueError(f"the JPEG stream of frame {number} has no end")
 
 
 def _encoded_frames(ds: Dataset, index: int | None) -> Iterable[tuple[int, bytes]]:

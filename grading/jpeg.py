@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
@@ -66,6 +64,8 @@ def frame_header(stream: bytes) -> FrameHeader:
             if place + 2 + FRAME_HEADER.size > len(stream):
                 break
             return FrameHeader(*FRAME_HEADER.unpack_from(stream, place + 2)[1:])
+        if marker == 0x00:  # none; a decoder would look for the next one behind it
+            break
         if marker == 0xFF:  # a fill byte
             place += 1
         elif marker in WITHOUT_LENGTH:
@@ -76,46 +76,37 @@ def frame_header(stream: bytes) -> FrameHeader:
 
 
 def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
-    """Return one frame's samples in as many bits as are allocated; pydicom's interface.
+    """Return one grey frame in as many bits as are allocated; pydicom's interface.
+
+    Damage within a scan may go unnoticed: libjpeg goes on where it can.
 
     Raises
     ------
     ValueError
-        The stream is another image than the dataset describes; it is refused before
-        any memory is given to it.
+        The stream is another image than the dataset describes, or holds colours. It is
+        refused before any memory is given to it.
     Exception
         The stream is damaged.
     """
     header = frame_header(stream)
     _require_same(header, runner)
+    whole = np.empty((header.rows, header.columns), "u1" if header.bits <= 8 else "u2")
     if runner.transfer_syntax in JPEGLSTransferSyntaxes:
-        samples = np.asarray(imagecodecs.jpegls_decode(stream))
+        imagecodecs.jpegls_decode(stream, out=whole)
     else:
-        samples = np.asarray(imagecodecs.jpeg8_decode(stream))
-        if header.samples > 1:
-            runner.set_option("photometric_interpretation", "RGB")
-    _say_how_colours_lie(samples, header, runner)
-    return samples.astype(f"<u{runner.bits_allocated // 8}").tobytes()
+        imagecodecs.jpeg8_decode(stream, out=whole)
+    return whole.astype(f"<u{runner.bits_allocated // 8}").tobytes()
 
 
 def _require_same(header: FrameHeader, runner: DecodeRunner) -> None:
-    found = f"{header.rows} x {header.columns} x {header.samples}"
-    wanted = f"{runner.rows} x {runner.columns} x {runner.samples_per_pixel}"
+    found = f"{header.rows} x {header.columns}"
+    wanted = f"{runner.rows} x {runner.columns}"
     if found != wanted:
-        raise ValueError(f"the JPEG stream holds {found} samples, not {wanted}")
+        raise ValueError(f"the JPEG stream holds {found} pixels, not {wanted}")
+    if header.samples != 1:
+        raise ValueError("the JPEG stream holds colours")
     if header.bits > runner.bits_allocated:
         raise ValueError(
             f"the JPEG stream holds samples of {header.bits} bits, but "
             f"{runner.bits_allocated} are allocated"
         )
-
-
-def _say_how_colours_lie(
-    samples: NDArray[Any], header: FrameHeader, runner: DecodeRunner
-) -> None:
-    size = (header.rows, header.columns)
-    by_plane, by_pixel = (header.samples, *size), (*size, header.samples)
-    if header.samples > 1 and samples.shape in (by_plane, by_pixel):
-        runner.set_option("planar_configuration", int(samples.shape == by_plane))
-    elif samples.shape != size:
-        raise ValueError("the JPEG stream does not hold what its header says")

@@ -114,8 +114,6 @@ def _lose(
     if row.resends < MAX_RESENDS:
         row.resends += 1
         begin_anew(row, now)
-        # Said once more, it is about the object that is lost already.
-        row.transaction_uid = None
         outbox.send_again(session, row.delivery_id)
     else:
         row.state = CommitmentState.FAILED

@@ -240,6 +240,8 @@ def answer_seconds(item: Item) -> float:
 def begin_anew(row: CommitmentRow, now: datetime) -> None:
     """Let an object be asked about from the beginning, once it is delivered."""
     row.state = CommitmentState.WAITING
+    # What is said of an earlier question is about an object that was sent again since.
+    row.transaction_uid = None
     row.asks = row.attempts = 0
     row.claim_number = row.claim_number or 0
     row.not_before = row.waiting_since = row.changed_at = now

@@ -120,10 +120,10 @@ def compressed(ds: Dataset, syntax: UID) -> FileDataset:
     if syntax != JPEGLosslessSV1:
         sent.compress(syntax, generate_instance_uid=False)
     else:  # pydicom writes no JPEG
-        frames = np.frombuffer(sent.PixelData, "<u2")
+        samples = np.frombuffer(sent.PixelData, "<u2")
         encoded = [
             bytes(jpeg8_encode(it, lossless=True, bitspersample=sent.BitsStored))
-            for it in frames.reshape(-1, sent.Rows, sent.Columns)
+            for it in samples.reshape(-1, sent.Rows, sent.Columns)
         ]
         sent.PixelData = encapsulate(encoded)
         sent["PixelData"].VR = "OB"

@@ -86,7 +86,7 @@ def test_a_stream_of_another_size_than_the_header_says_is_refused(
     ds = compressed(mr_image(), syntax)
     setattr(ds, keyword, value)
 
-    with pytest.raises(Undecodable, match="64 x 64 x 1 samples, not"):
+    with pytest.raises(Undecodable, match="64 x 64 pixels, not"):
         decoded(ds)
 
 
@@ -97,6 +97,26 @@ def test_more_bits_than_are_allocated_are_refused() -> None:
 
     with pytest.raises(Undecodable, match="of 12 bits, but 8 are allocated"):
         decoded(ds)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda it: it.name)
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
+def test_a_stream_that_was_cut_off_is_no_image(syntax: UID, kept: float) -> None:
+    stream = stream_of(WHOLE[syntax])
+    cut = stream[: int(kept * len(stream)) & ~1]
+
+    with pytest.raises(Undecodable, match="the JPEG stream of frame 1 has no end"):
+        decoded(with_stream(syntax, cut))
+
+
+def test_a_frame_header_cannot_be_hidden_from_the_check_of_its_size() -> None:
+    stream = stream_of(WHOLE[JPEGLosslessSV1])
+    hidden = stream[2:].replace(b"\0\x40\0\x40", b"\xff\0\xff\0", 1)
+    length = (len(hidden) + 2).to_bytes(2, "big")
+    trojan = b"\xff\xd8\xff\0" + length + hidden + stream[2:]
+
+    with pytest.raises(Undecodable, match="has no frame header"):
+        decoded(with_stream(JPEGLosslessSV1, trojan + b"\0" * (len(trojan) % 2)))
 
 
 @given(

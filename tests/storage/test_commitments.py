@@ -148,6 +148,22 @@ def test_a_loss_that_is_said_three_times_is_one_loss(database: Database) -> None
         assert open_alarms(session) == []
 
 
+def test_a_loss_of_an_object_that_was_sent_again_since_is_none(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        deliver(session)
+        early = asked(session)
+        outbox.resend(session, STUDY)
+        deliver(session)
+
+        answers.answered(session, lost(early))
+
+        [to] = overview(session).deliveries
+        assert (to.waiting, to.delivered) == (0, 1)
+
+
 def test_what_is_never_answered_is_asked_again_later_and_later_and_then_alarmed(
     database: Database,
 ) -> None:
