@@ -13,7 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from benchmarks.filling import DESTINATION
 from dicom_node import logs, service
 from dicom_node.completeness import Settler
-from dicom_node.indexer import Indexer, Reader
+from dicom_node.indexer import Indexer, Reader, Unreadable
 from dicom_node.schedule import Clock
 from storage import jobs, outbox
 from storage.database import Database, open_database
@@ -76,6 +76,9 @@ class _Timed:
 def grade_nothing(database: Database) -> None:
     """Claim every job that waits, and end it at once."""
     while True:
+        with database.reading.begin() as session:
+            if not jobs.anything_free(session):
+                return
         with database.sessions.begin() as session:
             lease = jobs.claim(session, NAME, LEASE_SECONDS)
             if lease is None:
@@ -85,6 +88,9 @@ def grade_nothing(database: Database) -> None:
 
 def send_nothing(database: Database) -> None:
     """Look for what is due, as for a destination."""
+    with database.reading.begin() as session:
+        if not outbox.anything_free(session, DESTINATION):
+            return
     with database.sessions.begin() as session:
         outbox.claim_due(session, DESTINATION, NAME, LEASE_SECONDS, 10)
 
@@ -98,6 +104,9 @@ def main() -> None:
     opened = open_database(url)
     settling = watch.over(opened, "settling")
     claiming = watch.over(opened, "claiming")
+    for reader in readers:  # or the second one would look like memory that grows
+        with suppress(Unreadable):
+            reader.read(Path(__file__))
     indexer = Indexer(watch.over(opened, "indexing"), files, readers[0])
     settler = Settler(settling, files, QUIET_SECONDS, reader=readers[1])
     clock.every(TICK_SECONDS, "index", indexer.index_waiting)

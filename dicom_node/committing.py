@@ -85,15 +85,7 @@ class Committer:
 
     def ask_due(self, destination: Destination) -> int:
         """Ask about what is due at one destination; return how many objects."""
-        with self.database.sessions.begin() as session:
-            due = commitments.claim_due(
-                session,
-                destination.name,
-                self.name,
-                QUESTION_LEASE_SECONDS,
-                OBJECTS_PER_QUESTION,
-            )
-        if due is None:
+        if (due := self._claim(destination)) is None:
             return 0
         listener = _Listener(Reports(self.database))
         try:
@@ -111,6 +103,19 @@ class Committer:
         except ContextRefused as error:
             self._fail(due, error)
         return len(due.items)
+
+    def _claim(self, destination: Destination) -> Question | None:
+        with self.database.reading.begin() as session:
+            if not commitments.anything_free(session, destination.name):
+                return None
+        with self.database.sessions.begin() as session:
+            return commitments.claim_due(
+                session,
+                destination.name,
+                self.name,
+                QUESTION_LEASE_SECONDS,
+                OBJECTS_PER_QUESTION,
+            )
 
     def _ask(self, opened: OpenAssociation, due: Question) -> bool:
         """Send the question; False where the destination does not take it.

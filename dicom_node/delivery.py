@@ -51,15 +51,7 @@ class Deliverer:
 
     def send_due(self, destination: Destination) -> int:
         """Send what is due for one destination on one association; return how many."""
-        with self.database.sessions.begin() as session:
-            due = outbox.claim_due(
-                session,
-                destination.name,
-                self.name,
-                DELIVERY_LEASE_SECONDS,
-                OBJECTS_PER_ASSOCIATION,
-            )
-        if not due:
+        if not (due := self._claim(destination)):
             return 0
         peer = requested.peer(destination, self.tls)
         sop_classes = {delivery.object.sop_class_uid for delivery in due}
@@ -76,6 +68,19 @@ class Deliverer:
             for delivery in due:
                 settled(delivery, partial(self._fall_back, destination, error=error))
         return len(due)
+
+    def _claim(self, destination: Destination) -> Sequence[Delivery]:
+        with self.database.reading.begin() as session:
+            if not outbox.anything_free(session, destination.name):
+                return ()
+        with self.database.sessions.begin() as session:
+            return outbox.claim_due(
+                session,
+                destination.name,
+                self.name,
+                DELIVERY_LEASE_SECONDS,
+                OBJECTS_PER_ASSOCIATION,
+            )
 
     def _renew(self, left: Sequence[Delivery]) -> None:
         with self.database.sessions.begin() as session:

@@ -83,6 +83,9 @@ class Worker:
         return True
 
     def _claim(self) -> Lease | None:
+        with self.database.reading.begin() as session:
+            if not jobs.anything_free(session):
+                return None
         turn = next(self._turns)
         with self.database.sessions.begin() as session:
             return jobs.claim(

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from storage import alarms
 from storage.backoff import delay_seconds
+from storage.columns import DatabaseClock
 from storage.database import database_now
 from storage.leases import FREE, Claim, move
 from storage.outbox import Delivery
@@ -107,6 +108,14 @@ def withdraw(session: Session, destinations: Collection[str]) -> None:
             **FREE,
         )
     )
+
+
+def anything_free(session: Session, destination: str) -> bool:
+    """Tell whether `claim_due` has anything to do, without making a writer wait."""
+    free = sa.exists().where(
+        CommitmentRow.destination == destination, _free(DatabaseClock())
+    )
+    return bool(session.scalar(sa.select(free)))
 
 
 def claim_due(
@@ -283,7 +292,7 @@ def with_objects(
     return query.where(DeliveryRow.state == DeliveryState.DELIVERED)
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
+def _free(now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     due = sa.and_(
         CommitmentRow.state.in_([CommitmentState.WAITING, CommitmentState.ASKED]),
         CommitmentRow.not_before <= now,

@@ -25,6 +25,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.columns import Base, DatabaseClock
 from storage.errors import ConnectionLost, DatabaseUnreachable, SchemaOutOfDate
+from storage.turns import Turns
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a writer of SQLite waits for the one before it."""
@@ -205,6 +206,7 @@ def _time_limits(url: sa.URL) -> dict[str, Any]:
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
     """Make commits durable and let transactions begin when SQLAlchemy says so."""
+    turns = Turns(Path(f"{engine.url.database}-turn"))
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -225,7 +227,8 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         if connection.get_execution_options().get("only_looks", False):
             connection.exec_driver_sql("BEGIN")
         else:
-            _begin_writing(connection)
+            with turns.next():
+                _begin_writing(connection)
 
 
 def _begin_writing(connection: Connection) -> None:

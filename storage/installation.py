@@ -113,7 +113,7 @@ def tighten(data_directory: Path, database_file: Path | None) -> list[Path]:
     NotOurs
         The mode cannot be changed.
     """
-    beside = ("", "-wal", "-shm")
+    beside = ("", "-wal", "-shm", "-turn")
     databases = [Path(f"{database_file}{end}") for end in beside if database_file]
     modes = [(data_directory, FOLDER_MODE)]
     modes += [(path, FILE_MODE) for path in databases]

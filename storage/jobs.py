@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage import alarms
 from storage.backoff import delay_seconds
+from storage.columns import DatabaseClock
 from storage.database import database_now
 from storage.errors import LeaseLost
 from storage.leases import FREE, Claim, move
@@ -122,6 +123,15 @@ def add(
     session.flush()
     _end_superseded(session, now, JobRow.study_instance_uid == study_instance_uid)
     return job.id
+
+
+def anything_free(session: Session) -> bool:
+    """Tell whether `claim` has anything to look at, without making a writer wait.
+
+    Most looks find nothing. What is free may still be held, or in motion.
+    """
+    free = sa.exists().where(_free(DatabaseClock()))
+    return bool(session.scalar(sa.select(free)))
 
 
 def claim(
@@ -299,7 +309,7 @@ def _wait(session: Session, lease: Lease, now: datetime, **values: object) -> No
     _end_superseded(session, now, this_study)
 
 
-def _expired(now: datetime) -> sa.ColumnElement[bool]:
+def _expired(now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     return sa.and_(JobRow.state == JobState.RUNNING, JobRow.lease_until <= now)
 
 
@@ -330,7 +340,7 @@ def _unless_at_work(session: Session, lease: Lease, now: datetime) -> Lease | No
     return None
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
+def _free(now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     due = sa.and_(JobRow.state == JobState.WAITING, JobRow.not_before <= now)
     return sa.or_(due, _expired(now))
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage import alarms, withdrawal
 from storage.backoff import delay_seconds
+from storage.columns import DatabaseClock
 from storage.database import database_now
 from storage.errors import LeaseLost
 from storage.leases import FREE, Claim, move
@@ -99,6 +100,17 @@ def enqueue(
         for destination in destinations
         for row in _first_of_each_kind(made, destination)
     )
+
+
+def anything_free(session: Session, destination: str) -> bool:
+    """Tell whether `claim_due` has anything to look at, without making a writer wait.
+
+    Most looks find nothing. What is free may still wait for an earlier revision.
+    """
+    free = sa.exists().where(
+        DeliveryRow.destination == destination, _free(DatabaseClock())
+    )
+    return bool(session.scalar(sa.select(free)))
 
 
 def claim_due(
@@ -311,7 +323,7 @@ def _send_anew(row: DeliveryRow, now: datetime) -> None:
     row.not_before = row.waiting_since = row.changed_at = now
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
+def _free(now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     due = sa.and_(
         DeliveryRow.state == DeliveryState.WAITING, DeliveryRow.not_before <= now
     )

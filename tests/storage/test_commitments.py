@@ -30,6 +30,7 @@ def deliver(session: Session, *destinations: str) -> None:
 
 
 def ask(session: Session) -> Question:
+    assert commitments.anything_free(session, "pacs")
     question = commitments.claim_due(session, "pacs", "worker", 60, 10)
     assert question is not None
     return question
@@ -64,6 +65,23 @@ def test_what_is_not_delivered_is_not_asked_about(database: Database) -> None:
         graded(session)
 
         assert commitments.claim_due(session, "pacs", "worker", 60, 10) is None
+
+
+def test_a_look_tells_whether_anything_is_to_be_asked(database: Database) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+        looks = [commitments.anything_free(session, "pacs")]
+        deliver(session)
+        pass_time(session, LONG_AGO)
+        looks.append(commitments.anything_free(session, "pacs"))
+        question = ask(session)
+        looks.append(commitments.anything_free(session, "pacs"))
+        pass_time(session, 61)
+        looks.append(commitments.anything_free(session, "pacs"))
+        answers.answered(session, kept(question))
+        looks.append(commitments.anything_free(session, "pacs"))
+
+    assert looks == [False, True, False, True, False]
 
 
 def test_delivered_and_committed_are_two_states(database: Database) -> None:

@@ -35,6 +35,7 @@ def queue(
 
 
 def claim(session: Session, worker: str = "worker", seconds: float = 60) -> Lease:
+    assert jobs.anything_free(session)
     lease = jobs.claim(session, worker, seconds)
     assert lease is not None
     return lease
@@ -51,6 +52,31 @@ def test_a_job_of_a_study_that_was_never_received_is_refused(
 ) -> None:
     with database.sessions.begin() as session, pytest.raises(StudyUnknown):
         jobs.add(session, "9.9", 1, "digest")
+
+
+def test_a_look_tells_whether_a_job_waits_or_was_left_behind(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        looks = [jobs.anything_free(session)]
+        queue(session)
+        looks.append(jobs.anything_free(session))
+        claim(session, seconds=60)
+        looks.append(jobs.anything_free(session))
+        pass_time(session, 61)
+        looks.append(jobs.anything_free(session))
+        jobs.finish(session, claim(session))
+        looks.append(jobs.anything_free(session))
+
+    assert looks == [False, True, False, True, False]
+
+
+def test_a_job_that_waits_for_its_next_attempt_is_not_free(database: Database) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        jobs.fail(session, claim(session), "broke", again=True)
+
+        assert not jobs.anything_free(session)
 
 
 def test_a_claim_says_what_to_grade(database: Database) -> None:

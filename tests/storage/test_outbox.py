@@ -27,6 +27,7 @@ def claim(session: Session, destination: str = "pacs") -> list[Delivery]:
 
 
 def claim_one(session: Session) -> Delivery:
+    assert outbox.anything_free(session, "pacs")
     [delivery] = claim(session)
     return delivery
 
@@ -49,6 +50,33 @@ def test_a_delivery_says_what_to_send(database: Database) -> None:
     assert (delivery.study_instance_uid, delivery.revision) == (STUDY, 3)
     assert (delivery.destination, delivery.claimed_by) == ("pacs", "worker")
     assert delivery.attempts == 1
+
+
+def test_a_look_tells_whether_a_delivery_waits_or_was_left_behind(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        looks = [outbox.anything_free(session, "pacs")]
+        graded(session)
+        looks.append(outbox.anything_free(session, "pacs"))
+        claim(session)
+        looks.append(outbox.anything_free(session, "pacs"))
+        pass_time(session, 61)
+        looks.append(outbox.anything_free(session, "pacs"))
+        for delivery in claim(session):
+            outbox.delivered(session, delivery, 0)
+        looks.append(outbox.anything_free(session, "pacs"))
+
+    assert looks == [False, True, False, True, False]
+
+
+def test_what_waits_for_one_destination_is_not_free_for_another(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        graded(session)
+
+        assert not outbox.anything_free(session, "archive")
 
 
 def test_each_destination_gets_one_object_of_each_kind(database: Database) -> None:

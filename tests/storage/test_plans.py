@@ -27,6 +27,15 @@ EVERY_TICK: dict[str, tuple[Callable[[Session], object], set[str]]] = {
         lambda it: jobs.claim(it, WORKER, LEASE_SECONDS),
         {"ix_jobs_state_priority_created_at"},
     ),
+    "look for a job": (jobs.anything_free, {"ix_jobs_state_priority_created_at"}),
+    "look for a delivery": (
+        lambda it: outbox.anything_free(it, "pacs"),
+        {"ix_deliveries_destination_state_not_before"},
+    ),
+    "look for a commitment": (
+        lambda it: commitments.anything_free(it, "pacs"),
+        {"ix_commitments_destination_state_not_before"},
+    ),
     "send": (
         lambda it: outbox.claim_due(it, "pacs", WORKER, LEASE_SECONDS, 10),
         {"ix_studies_held_since", "ix_deliveries_destination_state_not_before"},

@@ -1,0 +1,103 @@
+"""Who waits to write an SQLite database comes before who has just written."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from contextlib import closing
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from storage import turns
+from storage.database import database_now, open_database
+from storage.turns import Turns
+from tests.waiting import comes_true
+
+
+def test_who_waits_comes_before_who_has_just_written(
+    sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So seldom does who waits look at the lock: by luck alone it would come last.
+    monkeypatch.setattr("storage.database.LOOK_SECONDS", 0.2)
+    order = []
+    # Two databases: as in two processes, which share a file and no lock in memory.
+    with (
+        closing(open_database(sqlite_database_url)) as one,
+        closing(open_database(sqlite_database_url)) as other,
+    ):
+
+        def write_when_possible() -> None:
+            with other.sessions.begin() as session:
+                database_now(session)
+                order.append("who waited")
+
+        waiting = threading.Thread(target=write_when_possible)
+        with one.sessions.begin() as session:
+            database_now(session)
+            waiting.start()
+            assert comes_true(lambda: is_taken(turn_file(sqlite_database_url)))
+        with one.sessions.begin() as session:
+            database_now(session)
+            order.append("who has just written")
+        waiting.join()
+
+    assert order == ["who waited", "who has just written"]
+
+
+def turn_file(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///") + "-turn")
+
+
+def is_taken(path: Path) -> bool:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_turn_that_never_ends_stops_nobody(
+    sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "COURTESY_SECONDS", 0.05)
+    with (
+        turn_file(sqlite_database_url).open("w") as stopped,
+        closing(open_database(sqlite_database_url)) as database,
+    ):
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+
+        with database.sessions.begin() as session:
+            now = database_now(session)
+
+    assert now.tzinfo is UTC
+
+
+def test_a_turn_that_a_thread_never_ends_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "COURTESY_SECONDS", 0.05)
+    queue = Turns(tmp_path / "turn")
+    entered = threading.Event()
+
+    def enter() -> None:
+        with queue.next():
+            entered.set()
+
+    with queue.next():
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+
+    assert entered.is_set()
+
+
+def test_without_a_place_for_its_file_a_turn_is_not_waited_for(tmp_path: Path) -> None:
+    queue = Turns(tmp_path / "not there" / "turn")
+
+    with queue.next():
+        pass
+
+    assert not queue.path.exists()
