@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -71,8 +72,11 @@ class Measured:
         return statistics.median(settled[-tenth:]) / before - 1
 
     def latency_ms(self, name: str) -> float:
-        """Return the 99th percentile of one kind of transaction."""
-        return statistics.quantiles(self.times_ms[name], n=100, method="inclusive")[98]
+        """Return the 99th percentile of one kind of transaction, NaN where none was."""
+        times = self.times_ms.get(name, ())
+        if len(times) < 2:
+            return math.nan
+        return statistics.quantiles(times, n=100, method="inclusive")[98]
 
 
 def main() -> int:
@@ -234,8 +238,8 @@ def report(
         what = f"memory of the {process}, at the end {samples[-1]:.0f} MiB, growth"
         met = growth < GROWTH_GOAL
         rows.append((what, f"< {GROWTH_GOAL:.0%}", f"{growth:+.1%}", met))
-    for name in ("settling", "claiming"):
-        latency, count = full.latency_ms(name), len(full.times_ms[name])
+    for name in ("settling", "claiming", "looking for work"):
+        latency, count = full.latency_ms(name), len(full.times_ms.get(name, ()))
         before = f"{empty.latency_ms(name):.1f} ms"
         rows.append((f"{name}, 99th percentile, empty", "", before, True))
         what = f"{name}, 99th percentile of {count}, full"

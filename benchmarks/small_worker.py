@@ -50,12 +50,17 @@ class Stopwatch:
         finally:
             self.times[name].append(1000 * (time.perf_counter() - started))
 
-    def over(self, database: Database, name: str) -> Database:
-        """Return the database with every transaction timed, waiting for locks too."""
+    def over(self, database: Database, name: str, looks: str = "") -> Database:
+        """Return the database with every transaction timed, waiting for locks too.
+
+        Those that only look are kept apart where ``looks`` names them.
+        """
+        writing = _Timed(self, database.sessions, name)
+        looking = _Timed(self, database.reading, looks or name)
         return Database(
             database.engine,
-            cast("sessionmaker[Session]", _Timed(self, database.sessions, name)),
-            cast("sessionmaker[Session]", _Timed(self, database.reading, name)),
+            cast("sessionmaker[Session]", writing),
+            cast("sessionmaker[Session]", looking),
         )
 
 
@@ -103,7 +108,7 @@ def main() -> None:
     readers, files = [Reader(timeout_seconds=30) for _ in range(2)], Files(Path(folder))
     opened = open_database(url)
     settling = watch.over(opened, "settling")
-    claiming = watch.over(opened, "claiming")
+    claiming = watch.over(opened, "claiming", "looking for work")
     for reader in readers:  # or the second one would look like memory that grows
         with suppress(Unreadable):
             reader.read(Path(__file__))

@@ -85,6 +85,7 @@ class Clock:
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
     _watching: threading.Thread = field(init=False)
     _steps: _Steps = field(init=False)
+    _switch_before: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._watching = threading.Thread(target=self._watch, daemon=True)
@@ -104,6 +105,7 @@ class Clock:
 
     def start(self) -> None:
         """Begin to tick; from here on this process's threads take shorter turns."""
+        self._switch_before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         now = time.monotonic()
@@ -118,6 +120,7 @@ class Clock:
         self._stopping.set()
         self._watching.join()
         self._scheduler.shutdown(wait=True)
+        sys.setswitchinterval(self._switch_before)
 
     def longest_tick_seconds(self) -> float:
         """Return for how long the slowest running tick has been running."""

@@ -47,7 +47,7 @@ class Worker:
     destinations: tuple[Destination, ...]
     lease_seconds: float
     trail: Trail = field(default_factory=silent)
-    _turns: Iterator[int] = field(default_factory=lambda: count(1), repr=False)
+    _claims: Iterator[int] = field(default_factory=lambda: count(1), repr=False)
 
     def grade_one(self) -> bool:
         """Claim one job and bring it to an end; False where none waits."""
@@ -86,13 +86,13 @@ class Worker:
         with self.database.reading.begin() as session:
             if not jobs.anything_free(session):
                 return None
-        turn = next(self._turns)
+        number = next(self._claims)
         with self.database.sessions.begin() as session:
             return jobs.claim(
                 session,
                 self.name,
                 self.lease_seconds,
-                oldest_first=turn % jobs.OLDEST_EVERY == 0,
+                oldest_first=number % jobs.OLDEST_EVERY == 0,
             )
 
     def _grade(self, lease: Lease) -> None:

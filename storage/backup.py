@@ -95,6 +95,7 @@ def back_up(
     os.sync()  # one flush for all files and folders
     for end in ("-wal", "-shm"):  # of an earlier copy that somebody looked into
         Path(f"{copied.database}{end}").unlink(missing_ok=True)
+    Path(f"{partial}-turn").unlink(missing_ok=True)
     partial.replace(copied.database)
     os.sync()
     if problems := _problems(copied, target):

@@ -87,6 +87,14 @@ def _sqlite_clock(element: DatabaseClock, compiler: SQLCompiler, **_: Any) -> st
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
+def clock_once() -> sa.ScalarSelect[datetime]:
+    """Return the clock as PostgreSQL asks it once a statement, so that an index helps.
+
+    By itself the function may change from row to row, and every row is compared.
+    """
+    return sa.select(DatabaseClock()).scalar_subquery()
+
+
 def _words(of: type[Enum]) -> list[str]:
     return [str(member.value) for member in of]
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from storage import alarms
 from storage.backoff import delay_seconds
-from storage.columns import DatabaseClock
+from storage.columns import clock_once
 from storage.database import database_now
 from storage.leases import FREE, Claim, move
 from storage.outbox import Delivery
@@ -111,9 +111,12 @@ def withdraw(session: Session, destinations: Collection[str]) -> None:
 
 
 def anything_free(session: Session, destination: str) -> bool:
-    """Tell whether `claim_due` has anything to do, without making a writer wait."""
+    """Tell whether `claim_due` has anything to look at, without making a writer wait.
+
+    Most looks find nothing. What is found may be on its way a second time.
+    """
     free = sa.exists().where(
-        CommitmentRow.destination == destination, _free(DatabaseClock())
+        CommitmentRow.destination == destination, _free(clock_once())
     )
     return bool(session.scalar(sa.select(free)))
 
@@ -300,7 +303,8 @@ def _free(now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     expired = sa.and_(
         CommitmentRow.state == CommitmentState.ASKING, CommitmentRow.lease_until <= now
     )
-    return sa.or_(due, expired)
+    # Said twice, for the index: as for deliveries.
+    return sa.and_(CommitmentRow.state.in_(OPEN_COMMITMENTS), sa.or_(due, expired))
 
 
 def _move(session: Session, question: Question, item: Item, **values: object) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -206,7 +207,7 @@ def _time_limits(url: sa.URL) -> dict[str, Any]:
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
     """Make commits durable and let transactions begin when SQLAlchemy says so."""
-    turns = Turns(Path(f"{engine.url.database}-turn"))
+    turns = _turns(engine.url)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -227,8 +228,14 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         if connection.get_execution_options().get("only_looks", False):
             connection.exec_driver_sql("BEGIN")
         else:
-            with turns.next():
+            with turns.next() if turns else nullcontext():
                 _begin_writing(connection)
+
+
+def _turns(url: sa.URL) -> Turns | None:
+    """Return who writes next, or None where the URL names no plain file."""
+    name = url.database or "file:"
+    return None if name.startswith("file:") else Turns(Path(f"{name}-turn"))
 
 
 def _begin_writing(connection: Connection) -> None:

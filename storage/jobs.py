@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage import alarms
 from storage.backoff import delay_seconds
-from storage.columns import DatabaseClock
+from storage.columns import clock_once
 from storage.database import database_now
 from storage.errors import LeaseLost
 from storage.leases import FREE, Claim, move
@@ -128,10 +128,15 @@ def add(
 def anything_free(session: Session) -> bool:
     """Tell whether `claim` has anything to look at, without making a writer wait.
 
-    Most looks find nothing. What is free may still be held, or in motion.
+    Most looks find nothing. Of what is found a revision may still be at work.
     """
-    free = sa.exists().where(_free(DatabaseClock()))
-    return bool(session.scalar(sa.select(free)))
+    now = clock_once()
+    # What has run out is to be ended, even while its study is held.
+    found = sa.or_(_expired(now), sa.and_(_free(now), ~_in_motion()))
+    # Said twice, for the index: what is done is not read.
+    may_be = JobRow.state.in_([JobState.WAITING, JobState.RUNNING])
+    query = sa.select(JobRow.id).where(may_be, found).limit(1)
+    return session.scalar(query) is not None
 
 
 def claim(

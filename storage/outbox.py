@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage import alarms, withdrawal
 from storage.backoff import delay_seconds
-from storage.columns import DatabaseClock
+from storage.columns import clock_once
 from storage.database import database_now
 from storage.errors import LeaseLost
 from storage.leases import FREE, Claim, move
@@ -105,10 +105,11 @@ def enqueue(
 def anything_free(session: Session, destination: str) -> bool:
     """Tell whether `claim_due` has anything to look at, without making a writer wait.
 
-    Most looks find nothing. What is free may still wait for an earlier revision.
+    Most looks find nothing. What is found may still wait for an earlier revision, or
+    for the release of its study.
     """
     free = sa.exists().where(
-        DeliveryRow.destination == destination, _free(DatabaseClock())
+        DeliveryRow.destination == destination, _free(clock_once())
     )
     return bool(session.scalar(sa.select(free)))
 

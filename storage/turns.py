@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 LOOK_SECONDS = 0.001
 """How often somebody looks whether it is their turn."""
-COURTESY_SECONDS = 1.0
+COURTESY_SECONDS = 0.25
 """How long a turn is waited for. It is a courtesy: SQLite's own lock is what keeps two
 writers apart, and a process that was stopped while it waited must not stop others."""
 
@@ -27,28 +26,16 @@ class Turns:
     """Who begins the next transaction on one database file."""
 
     path: Path
-    """Of a file beside the database, empty; it may be removed when nobody runs."""
-    _here: threading.Lock = field(default_factory=threading.Lock, init=False)
+    """Of an empty file beside the database; it may be removed when nobody runs."""
 
     @contextmanager
     def next(self) -> Iterator[None]:
         """Be the one who begins next, from here to the end of the block.
 
-        Whoever wants to begin meanwhile waits, however early they ask; after
+        Whoever wants to begin meanwhile, in this process or another, waits; after
         `COURTESY_SECONDS` the block is entered all the same.
         """
         until = time.monotonic() + COURTESY_SECONDS
-        # Threads of one process first: between them a lock of a file means nothing.
-        got = self._here.acquire(timeout=COURTESY_SECONDS)
-        try:
-            with self._before_other_processes(until):
-                yield
-        finally:
-            if got:
-                self._here.release()
-
-    @contextmanager
-    def _before_other_processes(self, until: float) -> Iterator[None]:
         try:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
@@ -56,15 +43,21 @@ class Turns:
             yield
             return
         try:
-            while not _locked(file) and time.monotonic() < until:
+            # Threads poll as processes do: the lock belongs to the open file, and
+            # among those who wait nobody has a shorter way.
+            while _is_taken(file) and time.monotonic() < until:
                 time.sleep(LOOK_SECONDS)
             yield
         finally:
             os.close(file)
 
 
-def _locked(file: int) -> bool:
-    with suppress(BlockingIOError):
+def _is_taken(file: int) -> bool:
+    """Take the turn; return whether somebody else has it."""
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    except OSError:
+        return False  # a file system without such locks has no turns
     return False

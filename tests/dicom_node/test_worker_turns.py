@@ -92,16 +92,6 @@ def test_the_most_urgent_goes_first_and_nothing_waits_for_ever(
             waiting.remove(expected)
 
 
-def test_looking_for_work_does_not_wait_for_a_writer(database: Database) -> None:
-    worker = Worker("worker", database, Refusing(), (), 60)
-
-    with database.sessions.begin() as writer:
-        writer.add(StudyRow(study_instance_uid="being written"))
-        writer.flush()
-
-        assert not worker.grade_one()
-
-
 def test_a_re_grade_has_its_turn_though_urgent_studies_never_cease(
     database: Database,
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_file_that_goes_by_rule_meanwhile_is_no_damage(
 
     assert (copied.files, copied.lost) == (0, [])
     assert rows_in(f"sqlite:///{target / SQLITE_NAME}") == set()
+    assert list(target.rglob("*partial*")) == []
 
 
 def test_a_later_backup_finds_and_mends_what_was_damaged_in_the_backup(

@@ -15,6 +15,7 @@ from storage.database import Database, database_now, open_database
 from storage.errors import LeaseLost, StudyUnknown
 from storage.jobs import JobState, Lease
 from storage.overview import overview
+from storage.studies import hold
 from storage.tables import JobRow, StudyRow
 from tests.storage.builders import (
     STUDY,
@@ -69,6 +70,21 @@ def test_a_look_tells_whether_a_job_waits_or_was_left_behind(
         looks.append(jobs.anything_free(session))
 
     assert looks == [False, True, False, True, False]
+
+
+def test_a_held_study_has_nothing_to_claim_but_what_ran_out_is_ended(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        queue(session)
+        hold(session, STUDY, "two patients")
+        waits = jobs.anything_free(session)
+        queue(session, "9.9")
+        claim(session)
+        hold(session, "9.9", "two patients")
+        pass_time(session, 61)
+
+        assert (waits, jobs.anything_free(session)) == (False, True)
 
 
 def test_a_job_that_waits_for_its_next_attempt_is_not_free(database: Database) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -71,13 +72,24 @@ def is_whole(step: str) -> bool:
     return any(step == it or f"{it} " in step for it in WHOLE) and "USING" not in step
 
 
-def test_what_was_delivered_is_not_read_again(sqlite_database_url: str) -> None:
-    send, _ = EVERY_TICK["send"]
+@pytest.mark.parametrize(
+    ("what", "of"),
+    [
+        ("send", "deliveries"),
+        ("look for a delivery", "deliveries"),
+        ("commit", "commitments"),
+        ("look for a commitment", "commitments"),
+    ],
+)
+def test_what_was_delivered_and_committed_is_not_read_again(
+    what: str, of: str, sqlite_database_url: str
+) -> None:
+    ask, _ = EVERY_TICK[what]
 
     with closing(open_database(sqlite_database_url)) as database:
-        steps = plan(database, send)
+        steps = plan(database, ask)
 
-    index = "ix_deliveries_destination_state_not_before (destination=? AND state=?)"
+    index = f"ix_{of}_destination_state_not_before (destination=? AND state=?)"
     assert any(index in step for step in steps)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import threading
+import time
 from contextlib import closing
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from storage import turns
 from storage.database import database_now, open_database
 from storage.turns import Turns
-from tests.waiting import comes_true
+from tests.waiting import PATIENCE_SECONDS, comes_true
 
 
 def test_who_waits_comes_before_who_has_just_written(
@@ -21,6 +22,7 @@ def test_who_waits_comes_before_who_has_just_written(
 ) -> None:
     # So seldom does who waits look at the lock: by luck alone it would come last.
     monkeypatch.setattr("storage.database.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(turns, "COURTESY_SECONDS", PATIENCE_SECONDS)
     order = []
     # Two databases: as in two processes, which share a file and no lock in memory.
     with (
@@ -59,7 +61,7 @@ def is_taken(path: Path) -> bool:
     return False
 
 
-def test_a_turn_that_never_ends_stops_nobody(
+def test_a_turn_that_never_ends_stops_nobody_for_long(
     sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "COURTESY_SECONDS", 0.05)
@@ -68,30 +70,22 @@ def test_a_turn_that_never_ends_stops_nobody(
         closing(open_database(sqlite_database_url)) as database,
     ):
         fcntl.flock(stopped, fcntl.LOCK_EX)
+        begun = time.monotonic()
 
         with database.sessions.begin() as session:
-            now = database_now(session)
+            database_now(session)
+            waited = time.monotonic() - begun
 
-    assert now.tzinfo is UTC
+    assert 0.05 <= waited < PATIENCE_SECONDS
 
 
-def test_a_turn_that_a_thread_never_ends_stops_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "COURTESY_SECONDS", 0.05)
+def test_a_turn_ends_with_its_block(tmp_path: Path) -> None:
     queue = Turns(tmp_path / "turn")
-    entered = threading.Event()
-
-    def enter() -> None:
-        with queue.next():
-            entered.set()
 
     with queue.next():
-        thread = threading.Thread(target=enter)
-        thread.start()
-        thread.join()
+        during = is_taken(queue.path)
 
-    assert entered.is_set()
+    assert (during, is_taken(queue.path)) == (True, False)
 
 
 def test_without_a_place_for_its_file_a_turn_is_not_waited_for(tmp_path: Path) -> None:
@@ -101,3 +95,34 @@ def test_without_a_place_for_its_file_a_turn_is_not_waited_for(tmp_path: Path) -
         pass
 
     assert not queue.path.exists()
+
+
+def test_a_file_system_without_locks_has_no_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    begun = time.monotonic()
+
+    with Turns(tmp_path / "turn").next():
+        waited = time.monotonic() - begun
+
+    assert waited < turns.COURTESY_SECONDS
+
+
+def test_a_database_that_a_uri_names_leaves_no_file_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    with (
+        closing(open_database(f"sqlite:///file:{tmp_path}/x?uri=true")) as database,
+        database.sessions.begin() as session,
+    ):
+        database_now(session)
+
+    assert list(folder.iterdir()) == []
