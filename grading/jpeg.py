@@ -21,6 +21,8 @@ DECODER_DEPENDENCIES = dict.fromkeys(SYNTAXES, (NAME,))
 
 FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the markers of a frame (T.81 table B.1; T.87 annex C)."""
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+"""No scan can hold the second: T.81 and T.87 stuff what would look like it."""
 WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 FRAME_HEADER = struct.Struct(">HBHHB")
 """Its length, precision, lines, samples a line, components (T.81 B.2.2)."""
@@ -83,11 +85,12 @@ def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
     Raises
     ------
     ValueError
-        The stream is another image than the dataset describes, or holds colours. It is
-        refused before any memory is given to it.
+        The stream was cut off, is another image than the dataset describes, or holds
+        colours. It is refused before any memory is given to it.
     Exception
         The stream is damaged.
     """
+    _require_end(stream)
     header = frame_header(stream)
     _require_same(header, runner)
     whole = np.empty((header.rows, header.columns), "u1" if header.bits <= 8 else "u2")
@@ -96,6 +99,16 @@ def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
     else:
         imagecodecs.jpeg8_decode(stream, out=whole)
     return whole.astype(f"<u{runner.bits_allocated // 8}").tobytes()
+
+
+def _require_end(stream: bytes) -> None:
+    """Refuse a stream that was cut off.
+
+    libjpeg makes up what is missing and says nothing. CharLS reads zeros behind such
+    an end, two thousand million of them, before it says that the stream is damaged.
+    """
+    if stream.rfind(END_OF_IMAGE) <= stream.rfind(START_OF_SCAN):
+        raise ValueError("the JPEG stream has no end")
 
 
 def _require_same(header: FrameHeader, runner: DecodeRunner) -> None:
