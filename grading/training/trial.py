@@ -40,6 +40,7 @@ from grading.phantom.studies.habits import Role
 from grading.phantom.studies.identity import instances
 from grading.phantom.studies.truth import ImageTruth, Measured, StudyTruth
 from grading.training.predict import predictor_cells
+from grading.training.remembering import graders_beside
 from grading.training.slice_trials import SliceTrial
 from grading.training.workers import in_order, processes
 
@@ -94,7 +95,7 @@ def try_set(
     They are drawn once, on several processes, and graded in this one. Drawing goes
     only a little ahead: a drawn study holds all its files.
     """
-    graders = [Grader(bundle) for bundle in bundles]
+    graders = graders_beside(bundles)
     keys = [
         StudyKey(studies.seed, number, studies.domain, studies.prevalence)
         for number in range(1, count + 1)
