@@ -6,6 +6,7 @@ The specification travels in the bundle's card.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,10 @@ from grading.grades import Region, RegionOrigin
 
 Interpolation = Literal["linear"]
 """The only interpolation so far; named in the card so that others can follow."""
+AROUND = 1.3
+"""Side of a region's surroundings over its own: room to turn it by 15 degrees."""
+FINER = 2
+"""Pixels of the surroundings for one of the grid, along each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +106,73 @@ def crop(
         The slice has no pixels or is not two-dimensional, or a spacing is not
         positive.
     """
+    grid = _resampled(pixels, spacing_mm, region, spec.grid_pixels)
+    return torch.from_numpy(_scaled(grid, spec)[np.newaxis])
+
+
+def surroundings(
+    pixels: NDArray[np.float32],
+    spacing_mm: tuple[float, float],
+    region: Region,
+    spec: Preprocessing,
+) -> torch.Tensor:
+    """Cut out what lies in and around a region, to be turned before it is scaled.
+
+    Smoothed as `crop` smooths, and `FINER`: what then is turned and sampled on the
+    grid is about as sharp as what the service sees. A crop that is turned afterwards
+    would be smoothed twice.
+
+    Parameters
+    ----------
+    pixels, spacing_mm
+        As for `crop`, which raises as well.
+
+    Returns
+    -------
+    torch.Tensor
+        (1, side, side) float32 in the slice's intensities, the region in the middle.
+    """
+    count = FINER * math.ceil(AROUND * spec.grid_pixels)
+    grid = _resampled(pixels, spacing_mm, region, spec.grid_pixels, FINER, count)
+    return torch.from_numpy(grid.astype(np.float32)[np.newaxis])
+
+
+def _resampled(
+    pixels: NDArray[np.float32],
+    spacing_mm: tuple[float, float],
+    region: Region,
+    grid_pixels: int,
+    finer: int = 1,
+    count: int | None = None,
+) -> NDArray[np.float64]:
+    """Sample around a region's centre as smoothly as its grid asks."""
     if pixels.ndim != 2 or pixels.size == 0:
         raise ValueError(f"a slice is (rows, columns), not of shape {pixels.shape}")
     if not all(np.isfinite(spacing) and spacing > 0 for spacing in spacing_mm):
         raise ValueError(f"pixel spacing is {spacing_mm} mm, not positive")
-    pitch_mm = region.size_mm / spec.grid_pixels
-    first_row, by_row = sampling_weights(
-        pixels.shape[0], region.row, pitch_mm / spacing_mm[0], spec.grid_pixels
-    )
-    first_column, by_column = sampling_weights(
-        pixels.shape[1], region.column, pitch_mm / spacing_mm[1], spec.grid_pixels
-    )
+    axes = []
+    for length, centre, spacing in zip(
+        pixels.shape, (region.row, region.column), spacing_mm, strict=True
+    ):
+        pitch = region.size_mm / grid_pixels / spacing
+        axes.append(
+            sampling_weights(
+                length, centre, pitch / finer, count or grid_pixels, reach=pitch
+            )
+        )
+    (first_row, by_row), (first_column, by_column) = axes
     window = _finite(
         pixels[
             first_row : first_row + by_row.shape[1],
             first_column : first_column + by_column.shape[1],
         ]
     )
-    return torch.from_numpy(_scaled(by_row @ window @ by_column.T, spec)[np.newaxis])
+    sampled: NDArray[np.float64] = by_row @ window @ by_column.T
+    return sampled
 
 
 def sampling_weights(
-    length: int, centre: float, pitch: float, count: int
+    length: int, centre: float, pitch: float, count: int, reach: float | None = None
 ) -> tuple[int, NDArray[np.float64]]:
     """Weigh the pixels of one axis for ``count`` samples around ``centre``.
 
@@ -132,6 +182,9 @@ def sampling_weights(
         Pixels along the axis.
     centre, pitch
         In pixels of the axis; the pixel centres lie at whole numbers.
+    reach
+        Half of the triangle that a sample averages over, in pixels; the pitch where
+        left out, and never less than one pixel.
 
     Returns
     -------
@@ -140,7 +193,7 @@ def sampling_weights(
     NDArray
         (count, needed pixels); each row sums to one.
     """
-    reach = max(1.0, pitch)
+    reach = max(1.0, pitch if reach is None else reach)
     positions = centre + (np.arange(count) - (count - 1) / 2) * pitch
     taps = np.arange(-np.ceil(reach), np.ceil(reach) + 1)
     pixels = np.floor(positions)[:, np.newaxis] + taps

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from grading.preprocess import FINER, Preprocessing
 from grading.training.augmentation import Augmentation
 from grading.training.intensities import blotted, curves_of, rescaled, shaded, through
 from grading.training.k_space import changes_k_space, scanned_again
@@ -32,23 +33,51 @@ class Augmented:
     """(slices,) bool."""
 
 
-def augment(batch: torch.Tensor, how: Augmentation) -> Augmented:
+def augment(batch: torch.Tensor, how: Augmentation, spec: Preprocessing) -> Augmented:
     """Rotate, scale, mirror, bend and disturb each slice on its own.
 
     Parameters
     ----------
     batch
-        (slices, 1, grid, grid) float32, 0 to 1.
+        (slices, 1, side, side) float32: `grading.preprocess.surroundings`.
     """
     poses, mirrored = _poses(len(batch), how, batch.device)
-    turned = functional.grid_sample(
+    return Augmented(_disturbed(_cut_out(batch, poses, spec), how), mirrored)
+
+
+def unchanged(batch: torch.Tensor, spec: Preprocessing) -> torch.Tensor:
+    """Return the regions of a batch about as the service would cut them.
+
+    Parameters
+    ----------
+    batch
+        As for `augment`.
+
+    Returns
+    -------
+    torch.Tensor
+        (slices, 1, grid, grid) float32, 0 to 1.
+    """
+    upright = torch.eye(2, 3, device=batch.device).expand(len(batch), -1, -1)
+    return _cut_out(batch, upright, spec)
+
+
+def _cut_out(
+    batch: torch.Tensor, poses: torch.Tensor, spec: Preprocessing
+) -> torch.Tensor:
+    """Sample the region on its grid, once, and scale it as the service does."""
+    grid = spec.grid_pixels
+    of_side = FINER * grid / batch.shape[-1]
+    regions = functional.grid_sample(
         batch,
-        functional.affine_grid(poses, list(batch.shape), align_corners=False),
+        functional.affine_grid(
+            poses * of_side, [len(batch), 1, grid, grid], align_corners=False
+        ),
         mode="bilinear",
         padding_mode="border",
         align_corners=False,
     )
-    return Augmented(_disturbed(turned.clamp(0, 1), how), mirrored)
+    return rescaled(regions, spec.lower_percentile, spec.upper_percentile)
 
 
 def _disturbed(slices: torch.Tensor, how: Augmentation) -> torch.Tensor:

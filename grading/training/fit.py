@@ -22,7 +22,7 @@ from grading.training.heads import heads_for, kept_heads
 from grading.training.machinery import Machinery, make_trainer, silence_advice
 from grading.training.order import Order, order_for
 from grading.training.recipe import Recipe
-from grading.training.samples import LabelledSlice, Regions
+from grading.training.samples import LabelledSlice, Regions, Surroundings
 from grading.training.starting import begin_from
 
 ONE_DEVICE = Machinery()
@@ -104,7 +104,7 @@ def _training_loader(
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     readers = machinery.readers()
     return DataLoader(
-        Regions(slices, recipe.preprocessing, recipe.shift_mm),
+        Surroundings(slices, recipe.preprocessing, recipe.shift_mm),
         batch_size=machinery.share_of(recipe.batch_slices),
         sampler=order,
         drop_last=order.slices > recipe.batch_slices,

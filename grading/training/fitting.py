@@ -14,7 +14,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from grading.grades import Grade
 from grading.network import MISSING_GRADE, MultiTaskResNet, multi_task_loss
-from grading.training.augment import augment
+from grading.training.augment import augment, unchanged
 from grading.training.averaging import WeightAverage
 from grading.training.heads import by_head, mirrored_grades
 from grading.training.loss import mix, mixed_loss
@@ -24,11 +24,12 @@ from grading.training.recipe import Recipe
 from grading.training.settle import settle_statistics
 
 SETTLING_BATCHES = 24
-"""Recent batches that the running statistics are taken from before a validation."""
+"""Recent batches that the running statistics are taken from before a validation: as
+the service would see them, since the network is to grade nothing else."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""(slices, 1, grid, grid) float32 and (slices, targets) int64, as `Regions` gives
-them."""
+"""(slices, 1, side, side) float32 and (slices, targets) int64: of `Surroundings` to
+learn from, of `Regions` to validate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,10 @@ class Fitting(LightningModule):
         """Return the loss of one augmented batch."""
         slices, grades = batch
         self.samples_seen += len(slices) * self.trainer.world_size
-        changed = augment(slices, self._recipe.augmentation)
+        spec = self._recipe.preprocessing
+        if not self._order.second_began:
+            self._recent.append(unchanged(slices, spec))
+        changed = augment(slices, self._recipe.augmentation, spec)
         grades = mirrored_grades(grades, changed.mirrored)
         mixed = mix(changed.slices, self._recipe)
         slices = mixed.slices if mixed else changed.slices
@@ -147,7 +151,6 @@ class Fitting(LightningModule):
 
     def _logits(self, slices: torch.Tensor) -> dict[str, torch.Tensor]:
         if not self._order.second_began:
-            self._recent.append(slices)
             return self.network(slices)  # type: ignore[no-any-return]  # nn.Module
         self.network.backbone.eval()
         with torch.no_grad():

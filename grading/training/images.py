@@ -16,7 +16,7 @@ from grading.evaluation.delimited import CasesError
 from grading.grades import Finding
 from grading.headers import ImageHeader, image_headers
 from grading.landmarks.found import Locator
-from grading.preprocess import Preprocessing
+from grading.preprocess import AROUND, Preprocessing
 from grading.regions import RegionFinder, Seen
 from grading.series import Slice, decode, upright
 from grading.training.manifest import LabelledImage, Manifest
@@ -112,7 +112,7 @@ def training_slices(
     margin_mm = shift_mm + RIM_PIXELS * spec.pitch_mm
     for read in read_images(manifest, images):
         centre = _centre(read, spec, placing)
-        yield _cut_down(read, centre, spec.region_size_mm / 2 + margin_mm)
+        yield _cut_down(read, centre, AROUND * spec.region_size_mm / 2 + margin_mm)
 
 
 def _check(image: LabelledImage, header: ImageHeader) -> None:

@@ -15,7 +15,7 @@ from grading.grades import AxialMarks, Finding, Grade, Region, Side
 from grading.network import MISSING_GRADE, SIDE_HEADS
 from grading.phantom.ranges import Domain, Prevalence
 from grading.phantom.slices import Split, draw_slice
-from grading.preprocess import Preprocessing, crop, default_region
+from grading.preprocess import Preprocessing, crop, default_region, surroundings
 from grading.training.lessons.lesson import AxialLesson
 from grading.training.workers import processes
 
@@ -130,21 +130,15 @@ def _around(place: float, length: int, spacing_mm: float) -> slice:
 
 
 class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Network input and grades of each labelled slice, as the service cuts them.
-
-    With ``shift_mm`` the region lies up to so far from the image centre along
-    each axis, anew each time, as slabs lie that people plan.
-    """
+    """Network input and grades of each labelled slice, as the service cuts them."""
 
     def __init__(
         self,
         slices: Sequence[LabelledSlice],
         spec: Preprocessing,
-        shift_mm: float = 0.0,
     ) -> None:
         self._slices = slices
         self._spec = spec
-        self._shift_mm = shift_mm
 
     def __len__(self) -> int:
         return len(self._slices)
@@ -155,13 +149,11 @@ class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         `MISSING_GRADE` stands for what nobody graded.
         """
         labelled = self._slices[index]
-        region = self._shifted(self._region(labelled), labelled.spacing_mm)
-        network_input = crop(
-            labelled.pixels.astype(np.float32), labelled.spacing_mm, region, self._spec
-        )
-        every = (*labelled.grades, *labelled.roots)
-        grades = [MISSING_GRADE if grade is None else int(grade) for grade in every]
-        return network_input, torch.tensor(grades)
+        return self._cut(labelled, self._region(labelled)), _grades(labelled)
+
+    def _cut(self, labelled: LabelledSlice, region: Region) -> torch.Tensor:
+        pixels = labelled.pixels.astype(np.float32)
+        return crop(pixels, labelled.spacing_mm, region, self._spec)
 
     def _region(self, labelled: LabelledSlice) -> Region:
         rows, columns = labelled.pixels.shape
@@ -171,13 +163,31 @@ class Regions(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         row, column = labelled.centre
         return replace(region, row=row, column=column)
 
-    def _shifted(self, region: Region, spacing_mm: tuple[float, float]) -> Region:
-        if not self._shift_mm:
-            return region
+
+class Surroundings(Regions):
+    """What lies around each region, for `augment` to turn, and its grades.
+
+    The region lies up to ``shift_mm`` from its place along each axis, anew each time,
+    as slabs lie that people plan.
+    """
+
+    def __init__(
+        self, slices: Sequence[LabelledSlice], spec: Preprocessing, shift_mm: float
+    ) -> None:
+        super().__init__(slices, spec)
+        self._shift_mm = shift_mm
+
+    def _cut(self, labelled: LabelledSlice, region: Region) -> torch.Tensor:
+        pixels, spacing_mm = labelled.pixels.astype(np.float32), labelled.spacing_mm
         row_mm, column_mm = ((torch.rand(2) * 2 - 1) * self._shift_mm).tolist()
-        return Region(
+        shifted = replace(
+            region,
             row=region.row + row_mm / spacing_mm[0],
             column=region.column + column_mm / spacing_mm[1],
-            size_mm=region.size_mm,
-            origin=region.origin,
         )
+        return surroundings(pixels, spacing_mm, shifted, self._spec)
+
+
+def _grades(labelled: LabelledSlice) -> torch.Tensor:
+    every = (*labelled.grades, *labelled.roots)
+    return torch.tensor([MISSING_GRADE if it is None else int(it) for it in every])

@@ -99,7 +99,8 @@ def train_on_phantom(
     ------
     BundleError
         The weights do not fit into a bundle, something else lies in its place, or the
-        weights to start from are of another network or another preprocessing.
+        weights to start from are of another network, or heads are kept that saw
+        another preprocessing.
     UsageError
         A folder of lessons holds none, the region is larger than what is kept of a
         phantom's slice, or there is nothing to resume.
@@ -135,7 +136,8 @@ def train_on_manifest(
     ------
     BundleError
         The weights do not fit into a bundle, something else lies in its place, or the
-        weights to start from are of another network or another preprocessing.
+        weights to start from are of another network, or heads are kept that saw
+        another preprocessing.
     CasesError
         Training or validation part are empty, or an image cannot be read.
     UsageError
@@ -301,10 +303,11 @@ def _check_start(start: Start | None, recipe: Recipe) -> None:
             f"{start.bundle.path} is a {card.backbone}; to start from it, train a "
             f"{card.backbone}"
         )
-    if card.preprocessing != recipe.preprocessing:
+    if recipe.second_step == 1 and card.preprocessing != recipe.preprocessing:
         raise BundleError(
             f"{start.bundle.path} sees {card.preprocessing}, the training "
-            f"{recipe.preprocessing}; give both the same"
+            f"{recipe.preprocessing}; give both the same, or do without --second-step "
+            "1: the heads that it keeps would see what they never learned"
         )
 
 

@@ -21,7 +21,7 @@ from grading.grades import Grade
 from grading.learning import _command, _recipe, add_train
 from grading.network import MISSING_GRADE, MultiTaskResNet, multi_task_loss
 from grading.preprocess import Preprocessing
-from grading.training.augment import augment
+from grading.training.augment import augment, unchanged
 from grading.training.augmentation import PAPER, Augmentation, changed, words_of
 from grading.training.averaging import WeightAverage, kept_share
 from grading.training.fit import fit
@@ -58,9 +58,9 @@ def few() -> list[LabelledSlice]:
     ]
 
 
-def slices_of(count: int = 4) -> torch.Tensor:
+def slices_of(count: int = 4, side: int = 32) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(count, 1, 32, 32, generator=generator)
+    return torch.rand(count, 1, side, side, generator=generator)
 
 
 def weights_after(
@@ -269,21 +269,23 @@ def test_a_rescaled_slice_fills_the_window_whatever_its_gain() -> None:
 def test_everything_at_once_keeps_shape_and_range_wherever_the_batch_lies() -> None:
     torch.manual_seed(0)
 
-    found = augment(slices_of(), EVERYTHING).slices
+    found = augment(slices_of(side=84), EVERYTHING, SPEC).slices
 
     assert found.shape == (4, 1, 32, 32)
     assert found.isfinite().all()
     assert found.min() >= 0
     assert found.max() <= 1
-    elsewhere = augment(torch.empty(2, 1, 32, 32, device="meta"), EVERYTHING).slices
+    batch = torch.empty(2, 1, 84, 84, device="meta")
+    elsewhere = augment(batch, EVERYTHING, SPEC).slices
     assert elsewhere.device.type == "meta"
 
 
 def test_a_patch_is_blotted_out_of_the_share_that_is_asked_for() -> None:
     torch.manual_seed(0)
-    slices = slices_of(200)
+    wide = slices_of(200, side=84)
+    slices = unchanged(wide, SPEC)
 
-    found = augment(slices, replace(STILL, cutout=0.25)).slices
+    found = augment(wide, replace(STILL, cutout=0.25), SPEC).slices
 
     touched = [
         not torch.allclose(a, b, atol=1e-5) for a, b in zip(found, slices, strict=True)

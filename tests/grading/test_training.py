@@ -26,7 +26,7 @@ from grading.landmarks.network import AXIAL_POINTS
 from grading.network import MISSING_GRADE, MultiTaskResNet
 from grading.phantom.slices import Split, draw_slice
 from grading.preprocess import Preprocessing, crop
-from grading.training.augment import augment
+from grading.training.augment import augment, unchanged
 from grading.training.augmentation import Augmentation
 from grading.training.fit import fit
 from grading.training.fitting import Progress
@@ -38,6 +38,7 @@ from grading.training.samples import (
     LabelledSlice,
     PhantomSet,
     Regions,
+    Surroundings,
     draw_labelled,
     draw_phantoms,
 )
@@ -107,9 +108,9 @@ def test_a_shifted_region_stays_on_the_pixels_that_are_kept(
     few: list[LabelledSlice],
 ) -> None:
     torch.manual_seed(0)
-    shifted = Regions(few, SPEC, shift_mm=6.0)
+    shifted = Surroundings(few, SPEC, shift_mm=6.0)
 
-    inputs = [shifted[0][0] for _ in range(4)]
+    inputs = [unchanged(shifted[0][0][None], SPEC)[0] for _ in range(4)]
 
     assert not torch.equal(inputs[0], inputs[1])
     # A repeated edge pixel would make a row or column equal to the next.
@@ -118,13 +119,45 @@ def test_a_shifted_region_stays_on_the_pixels_that_are_kept(
         assert not torch.equal(one[0, :, -1], one[0, :, -2])
 
 
+def test_what_is_not_turned_is_about_what_the_service_sees(
+    few: list[LabelledSlice],
+) -> None:
+    wide = torch.stack([Surroundings(few, SPEC, 0.0)[i][0] for i in range(len(few))])
+
+    found = unchanged(wide, SPEC)
+
+    served = torch.stack([Regions(few, SPEC)[i][0] for i in range(len(few))])
+    assert found.shape == served.shape
+    assert (found - served).abs().mean() < 0.02
+    torch.testing.assert_close(sharpness(found), sharpness(served), rtol=0.15, atol=0)
+
+
+def test_what_is_turned_is_hardly_less_sharp_than_what_the_service_sees(
+    few: list[LabelledSlice],
+) -> None:
+    torch.manual_seed(0)
+    wide = torch.stack([Surroundings(few, SPEC, 0.0)[i][0] for i in range(len(few))])
+    turning = Augmentation(scale=(1.0, 1.0), gamma=(1.0, 1.0), noise=0.0)
+
+    found = augment(wide, turning, SPEC).slices
+
+    # A crop that is turned afterwards has a quarter less.
+    served = torch.stack([Regions(few, SPEC)[i][0] for i in range(len(few))])
+    torch.testing.assert_close(sharpness(found), sharpness(served), rtol=0.15, atol=0)
+
+
+def sharpness(slices: torch.Tensor) -> torch.Tensor:
+    """Return how much neighbouring pixels differ, over all slices."""
+    return slices.diff(dim=-1).square().mean() + slices.diff(dim=-2).square().mean()
+
+
 def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> None:
     torch.manual_seed(0)
-    same = torch.rand(1, 1, 32, 32).expand(4, -1, -1, -1)
+    same = torch.rand(1, 1, 84, 84).expand(4, -1, -1, -1)
 
-    found = augment(same, Augmentation(coil=0.3)).slices
+    found = augment(same, Augmentation(coil=0.3), SPEC).slices
 
-    assert found.shape == same.shape
+    assert found.shape == (4, 1, SPEC.grid_pixels, SPEC.grid_pixels)
     assert found.min() >= 0
     assert found.max() <= 1
     assert not torch.equal(found[0], found[1])
@@ -132,10 +165,10 @@ def test_augmentation_keeps_shape_and_range_and_changes_each_slice_alone() -> No
 
 def test_augmentation_works_where_its_batch_lies() -> None:
     # "meta" stands for any device but the CPU: mixing the two fails there as on a GPU.
-    batch = torch.empty(2, 1, 32, 32, device="meta")
+    batch = torch.empty(2, 1, 84, 84, device="meta")
     grades = torch.empty(2, 5, dtype=torch.int64, device="meta")
 
-    found = augment(batch, Augmentation(coil=0.3))
+    found = augment(batch, Augmentation(coil=0.3), SPEC)
 
     assert found.slices.device == batch.device
     assert mirrored_grades(grades, found.mirrored).device == batch.device

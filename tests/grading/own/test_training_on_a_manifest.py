@@ -44,7 +44,7 @@ from grading.training.manifest import (
 )
 from grading.training.predict import predictions, write_cases
 from grading.training.recipe import Recipe
-from grading.training.samples import LabelledSlice, Regions
+from grading.training.samples import LabelledSlice, Regions, Surroundings
 from grading.training.starting import Start, start_from_bundle
 from grading.training.train import Lessons, Name, _basis, train
 from grading.trust import Threshold
@@ -112,11 +112,12 @@ def test_cutting_an_image_down_changes_nothing_that_the_network_sees(
     (cut,) = training_slices(manifest, [image], small, shift_mm=3.0)
 
     uncut = LabelledSlice(pixels, (1.5, 1.5), grades, centre=centre)
+    assert torch.equal(Regions([cut], small)[0][0], Regions([uncut], small)[0][0])
     for shift_mm in (0.0, 3.0):
         torch.manual_seed(1)
-        expected = Regions([uncut], small, shift_mm)[0][0]
+        expected = Surroundings([uncut], small, shift_mm)[0][0]
         torch.manual_seed(1)
-        assert torch.equal(Regions([cut], small, shift_mm)[0][0], expected)
+        assert torch.equal(Surroundings([cut], small, shift_mm)[0][0], expected)
     if centre == (31.5, 31.5):
         assert cut.pixels.size < pixels.size
 
@@ -220,15 +221,28 @@ def test_a_training_that_starts_from_a_bundle_keeps_its_network_and_preprocessin
     assert "; started from tiny 1, weights" in card.provenance.labelled_slices
 
 
-def test_weights_for_another_preprocessing_are_not_started_from(
+def test_heads_that_stay_as_they_are_do_not_get_another_preprocessing(
     trained: Path, manifest_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = f"--manifest {manifest_path} --from-bundle {trained} --grid 64"
+    options = (
+        f"--manifest {manifest_path} --from-bundle {trained} --grid 64 --second-step 1"
+    )
 
     status = main(["train", "--out", str(trained / "x"), *options.split()])
 
     assert status == 1
     assert "give both the same" in capsys.readouterr().err
+
+
+def test_a_training_may_start_from_a_bundle_that_sees_less(
+    trained: Path, manifest_path: Path, tmp_path: Path
+) -> None:
+    options = f"--manifest {manifest_path} --from-bundle {trained} --grid 40 --epochs 1"
+
+    status = main(["train", "--out", str(tmp_path / "finer"), *options.split()])
+
+    card = load_bundle(tmp_path / "finer").card
+    assert (status, card.preprocessing) == (0, replace(SPEC, grid_pixels=40))
 
 
 @pytest.mark.parametrize(
