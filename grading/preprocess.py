@@ -1,6 +1,7 @@
 """Turn a slice and a region into what the network sees.
 
-Training and service call the same `crop`, so that the two cannot drift apart.
+Service, validation and measuring call the same `crop`. What is learned from is turned
+as well: `surroundings` are smoothed about alike, and a test bounds the difference.
 The specification travels in the bundle's card.
 """
 

@@ -192,7 +192,9 @@ def decode(ds: Dataset, frame: int = 1) -> NDArray[np.float32]:
     try:
         pixels = decoded(ds, index=frame - 1)
     except Undecodable as error:
-        raise NotGradable(f"image {uid} cannot be decoded: {error}") from error
+        several = int(ds.get("NumberOfFrames") or 1) > 1
+        which = f"frame {frame} of image {uid}" if several else f"image {uid}"
+        raise NotGradable(f"{which} cannot be decoded: {error}") from error
     if pixels.ndim != len(("rows", "columns")):
         raise NotGradable(f"image {uid} is not a grey-scale image")
     grey = pixels.astype(np.float32)

@@ -234,8 +234,9 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
 
 def _turns(url: sa.URL) -> Turns | None:
     """Return who writes next, or None where the URL names no plain file."""
-    name = url.database or "file:"
-    return None if name.startswith("file:") else Turns(Path(f"{name}-turn"))
+    name = url.database or ":memory:"
+    nowhere = name.startswith((":memory:", "file:"))
+    return None if nowhere else Turns(Path(f"{name}-turn"))
 
 
 def _begin_writing(connection: Connection) -> None:

@@ -131,8 +131,9 @@ def anything_free(session: Session) -> bool:
     Most looks find nothing. Of what is found a revision may still be at work.
     """
     now = clock_once()
-    # What has run out is to be ended, even while its study is held.
-    found = sa.or_(_expired(now), sa.and_(_free(now), ~_in_motion()))
+    # What has run out may have to be ended even while its study is held.
+    ends = sa.and_(_expired(now), sa.or_(_used_up(), _superseded()))
+    found = sa.or_(ends, sa.and_(_free(now), ~_in_motion()))
     # Said twice, for the index: what is done is not read.
     may_be = JobRow.state.in_([JobState.WAITING, JobState.RUNNING])
     query = sa.select(JobRow.id).where(may_be, found).limit(1)
@@ -358,20 +359,31 @@ def _end_superseded(
     Grading reads the study as it is now, so the earlier job would only repeat
     the later one, and its report could arrive after the newer report.
     """
-    later = aliased(JobRow)
-    superseded = sa.exists().where(
-        later.study_instance_uid == JobRow.study_instance_uid,
-        later.kind == JobRow.kind,
-        later.revision > JobRow.revision,
-    )
     idle = sa.or_(JobRow.state == JobState.WAITING, _expired(now))
     _end(
         session,
-        sa.and_(among, idle, superseded),
+        sa.and_(among, idle, _superseded()),
         state=JobState.DONE,
         ended_at=now,
         reason="a later revision of the study replaces this one",
     )
+
+
+def _superseded() -> sa.Exists:
+    later = aliased(JobRow)
+    return (
+        sa.exists()
+        .where(
+            later.study_instance_uid == JobRow.study_instance_uid,
+            later.kind == JobRow.kind,
+            later.revision > JobRow.revision,
+        )
+        .correlate(JobRow)
+    )
+
+
+def _used_up() -> sa.ColumnElement[bool]:
+    return JobRow.attempts >= MAX_ATTEMPTS
 
 
 def _fail_used_up(session: Session, now: datetime) -> None:
@@ -380,7 +392,7 @@ def _fail_used_up(session: Session, now: datetime) -> None:
         f"the worker vanished {MAX_ATTEMPTS} times while it graded this study; "
         f"see its log, then regrade the study"
     )
-    used_up = sa.and_(_expired(now), JobRow.attempts >= MAX_ATTEMPTS)
+    used_up = sa.and_(_expired(now), _used_up())
     ended = _end(session, used_up, state=JobState.FAILED, ended_at=now, reason=reason)
     for job in ended:
         _raise_failed(session, job.study_instance_uid, job.revision, reason)

@@ -66,18 +66,27 @@ def _cut_out(
     batch: torch.Tensor, poses: torch.Tensor, spec: Preprocessing
 ) -> torch.Tensor:
     """Sample the region on its grid, once, and scale it as the service does."""
-    grid = spec.grid_pixels
-    of_side = FINER * grid / batch.shape[-1]
+    of_side = FINER * spec.grid_pixels / batch.shape[-1]
     regions = functional.grid_sample(
         batch,
-        functional.affine_grid(
-            poses * of_side, [len(batch), 1, grid, grid], align_corners=False
-        ),
+        _places(poses * of_side, spec.grid_pixels),
         mode="bilinear",
         padding_mode="border",
         align_corners=False,
     )
     return rescaled(regions, spec.lower_percentile, spec.upper_percentile)
+
+
+def _places(poses: torch.Tensor, grid: int) -> torch.Tensor:
+    """Return (slices, grid, grid, 2): where each pixel lies, -1 to 1 over the side.
+
+    As `functional.affine_grid`, whose product of matrices mixed precision may round to
+    eight bits.
+    """
+    along = (torch.arange(grid, device=poses.device) + 0.5) * (2 / grid) - 1
+    x, y = along.view(1, 1, -1, 1), along.view(1, -1, 1, 1)
+    by_x, by_y, offset = (poses[:, None, None, :, axis] for axis in range(3))
+    return by_x * x + by_y * y + offset
 
 
 def _disturbed(slices: torch.Tensor, how: Augmentation) -> torch.Tensor:

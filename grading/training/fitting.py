@@ -25,7 +25,7 @@ from grading.training.settle import settle_statistics
 
 SETTLING_BATCHES = 24
 """Recent batches that the running statistics are taken from before a validation: as
-the service would see them, since the network is to grade nothing else."""
+the service would cut them, were its region as far off."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """(slices, 1, side, side) float32 and (slices, targets) int64: of `Surroundings` to

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+FLAT = 1e-5
+"""A window narrower than this, over its values, is none."""
+
 
 def curves_of(steps: torch.Tensor) -> torch.Tensor:
     """Return (images, steps + 1): a curve's values at even intensities, 0 to 1.
@@ -49,14 +52,18 @@ def shaded(images: torch.Tensor, knots: torch.Tensor) -> torch.Tensor:
 
 
 def rescaled(images: torch.Tensor, lower: float, upper: float) -> torch.Tensor:
-    """Scale each image between two percentiles, as the service does."""
-    flat = images.flatten(1)
+    """Scale each image between two percentiles, as the service does; flat ones to 0."""
+    pixels = images.flatten(1)
     low, high = (
-        flat.kthvalue(max(1, round(percentile / 100 * flat.shape[1])), dim=1).values
+        pixels.kthvalue(max(1, round(percentile / 100 * pixels.shape[1])), dim=1).values
         for percentile in (lower, upper)
     )
     low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
-    return ((images - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    window = high - low
+    # What is flat holds float32's rounding, which must not become contrast.
+    flat = window <= FLAT * torch.maximum(low.abs(), high.abs())
+    scaled = ((images - low) / window.clamp(min=1e-6)).clamp(0, 1)
+    return torch.where(flat, torch.zeros_like(scaled), scaled)
 
 
 def blotted(

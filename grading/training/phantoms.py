@@ -11,6 +11,7 @@ from tqdm import tqdm
 from grading.errors import UsageError
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.phantom.slices import Split
+from grading.preprocess import AROUND
 from grading.training.images import RIM_PIXELS
 from grading.training.lessons.draw import PatientSet, draw_patients
 from grading.training.lessons.keep import read_patients, set_of
@@ -55,10 +56,11 @@ def check_room(recipe: Recipe) -> None:
     """Refuse a region that, once shifted, leaves what is kept of a phantom's slice."""
     spec = recipe.preprocessing
     beside_mm = 2 * (recipe.shift_mm + RIM_PIXELS * spec.pitch_mm)
-    if spec.region_size_mm + beside_mm > KEPT_MM:
+    largest_mm = (KEPT_MM - beside_mm) / AROUND
+    if spec.region_size_mm > largest_mm:
         raise UsageError(
-            f"a region of {spec.region_size_mm:g} mm leaves the {KEPT_MM:g} mm that "
-            f"are kept of a phantom's slice: at most {KEPT_MM - beside_mm:.0f} mm"
+            f"a region of {spec.region_size_mm:g} mm, turned, leaves {KEPT_MM:g} mm "
+            f"that are kept of a phantom's slice: at most {largest_mm:.0f} mm"
         )
 
 

@@ -37,7 +37,8 @@ class Remembering:
     """A locator that remembers what it found on the study before it.
 
     Where landmarks lie takes longer to find out than grades, and bundles that are
-    tried beside each other often share the networks that find it.
+    tried beside each other often share the networks that find it. Slices are told
+    apart by their keys alone.
     """
 
     def __init__(self, locator: Locator) -> None:

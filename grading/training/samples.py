@@ -22,7 +22,7 @@ from grading.training.workers import processes
 TARGETS = (*(finding.value for finding in Finding), *SIDE_HEADS.values())
 """Heads in the order of a sample's grades."""
 KEPT_MM = 92.0
-"""Side of the square kept of each slice: the region, shifted, and its rim."""
+"""Side of the square kept of each slice: the surroundings, shifted, and their rim."""
 REGION_WORDS = "region midway between the disc's posterior margin and the sac's centre"
 """Where phantom slices are cut, for a card: where the service looks, had it found both
 points."""

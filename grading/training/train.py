@@ -40,7 +40,9 @@ from grading.training.starting import Start
 ONE_DEVICE = Machinery()
 ALL_RECIPES: dict[str, Scalar] = {
     "gradient_norm": GRADIENT_NORM,
-    "running_statistics": f"settled on {SETTLING_BATCHES} batches before validation",
+    "running_statistics": (
+        f"settled on {SETTLING_BATCHES} batches, not turned, before validation"
+    ),
 }
 """What no recipe chooses, for the card."""
 VALIDATION_SLICES = 400
@@ -307,7 +309,7 @@ def _check_start(start: Start | None, recipe: Recipe) -> None:
         raise BundleError(
             f"{start.bundle.path} sees {card.preprocessing}, the training "
             f"{recipe.preprocessing}; give both the same, or do without --second-step "
-            "1: the heads that it keeps would see what they never learned"
+            "1, which leaves the backbone as it is: it would see what it never learned"
         )
 
 

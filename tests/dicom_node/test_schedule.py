@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -148,6 +149,18 @@ def test_stopping_waits_for_the_tick_that_runs(clock: Clock) -> None:
     go_on.set()
     stopper.join(LONG_SECONDS)
     assert ended.is_set()
+
+
+def test_threads_take_shorter_turns_while_a_clock_ticks() -> None:
+    before = sys.getswitchinterval()
+    clock = Clock()
+
+    clock.start()
+    during = sys.getswitchinterval()
+    clock.stop()
+
+    assert during < before
+    assert sys.getswitchinterval() == before
 
 
 def test_the_longest_tick_is_the_one_that_began_first(clock: Clock) -> None:

@@ -32,7 +32,7 @@ from grading.training.loss import Mixed, earth_mover_loss, mix, mixed_loss
 from grading.training.order import Order
 from grading.training.rate import schedule
 from grading.training.recipe import Recipe
-from grading.training.samples import LabelledSlice
+from grading.training.samples import LabelledSlice, Regions
 
 SPEC = Preprocessing(region_size_mm=54.0, grid_pixels=32)
 STILL = Augmentation(0.0, (1.0, 1.0), flip=False, gamma=(1.0, 1.0), noise=0.0)
@@ -77,6 +77,24 @@ def weights_after(
 
     fit(few, few, recipe, folder, keep, start)
     return kept
+
+
+def test_running_statistics_are_settled_on_slices_as_they_are_served(
+    few: list[LabelledSlice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        "grading.training.fitting.settle_statistics",
+        lambda _network, batches: seen.extend(batches),
+    )
+    darker = replace(STILL, gamma=(3.0, 3.0))
+
+    weights_after(few, replace(SMALL, augmentation=darker, shift_mm=0.0), tmp_path)
+
+    served = torch.stack([Regions(few, SPEC)[i][0] for i in range(len(few))])
+    assert seen
+    for batch in seen:
+        torch.testing.assert_close(batch.mean(), served.mean(), rtol=0.05, atol=0)
 
 
 def test_a_grade_further_from_the_truth_costs_more() -> None:
@@ -264,6 +282,11 @@ def test_a_rescaled_slice_fills_the_window_whatever_its_gain() -> None:
     torch.testing.assert_close(
         rescaled(slices, 1.0, 99.0), rescaled(3 * slices + 5, 1.0, 99.0)
     )
+
+
+def test_a_flat_slice_stays_flat() -> None:
+    assert not rescaled(torch.full((1, 1, 8, 8), 0.7), 1.0, 99.0).any()
+    assert not unchanged(torch.full((1, 1, 84, 84), 1000.0), SPEC).any()
 
 
 def test_everything_at_once_keeps_shape_and_range_wherever_the_batch_lies() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -387,6 +388,19 @@ def test_an_unknown_transfer_syntax_names_the_image_that_cannot_be_decoded() -> 
 
     with pytest.raises(NotGradable, match=f"{ds.SOPInstanceUID} cannot be decoded"):
         decode(ds)
+
+
+def test_of_several_frames_the_one_that_cannot_be_decoded_is_named() -> None:
+    ds = as_received(mr_series(1)[0])
+    ds.NumberOfFrames = 2
+    ds.PixelData *= 2
+    ds.compress(JPEGLSLossless, generate_instance_uid=False)
+    first, second = generate_frames(ds.PixelData, number_of_frames=2)
+    ds.PixelData = encapsulate([first, second[:-100]])
+
+    decode(ds, 1)
+    with pytest.raises(NotGradable, match=f"frame 2 of image {ds.SOPInstanceUID}"):
+        decode(ds, 2)
 
 
 def test_a_coloured_image_is_no_slice() -> None:

@@ -72,7 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, lessons: Path) -> Path:
     return folder
 
 
-def test_training_learns_from_the_very_tensor_that_the_service_sees(
+def test_what_is_validated_is_the_very_tensor_that_the_service_sees(
     few: list[LabelledSlice],
 ) -> None:
     network_input, grades = Regions(few, SPEC)[2]
@@ -114,7 +114,7 @@ def test_a_shifted_region_stays_on_the_pixels_that_are_kept(
 
     assert not torch.equal(inputs[0], inputs[1])
     # A repeated edge pixel would make a row or column equal to the next.
-    for one in inputs:
+    for one in (*inputs, shifted[0][0]):
         assert not torch.equal(one[0, 0], one[0, 1])
         assert not torch.equal(one[0, :, -1], one[0, :, -2])
 
@@ -422,7 +422,7 @@ def test_a_region_larger_than_what_is_kept_of_a_phantom_is_refused(
 
     assert main(["train", *options]) == 1
 
-    assert "at most 76 mm" in capsys.readouterr().err
+    assert "at most 59 mm" in capsys.readouterr().err
 
 
 def test_lessons_of_two_sets_never_share_a_folder(

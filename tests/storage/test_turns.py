@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from storage import database as database_module
 from storage import turns
 from storage.database import database_now, open_database
 from storage.turns import Turns
@@ -112,17 +114,14 @@ def test_a_file_system_without_locks_has_no_turns(
     assert waited < turns.COURTESY_SECONDS
 
 
-def test_a_database_that_a_uri_names_leaves_no_file_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [":memory:", "file:{}/x?uri=true"])
+def test_a_database_that_no_path_names_leaves_no_file_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     monkeypatch.chdir(folder)
 
-    with (
-        closing(open_database(f"sqlite:///file:{tmp_path}/x?uri=true")) as database,
-        database.sessions.begin() as session,
-    ):
-        database_now(session)
+    engine = sa.create_engine(f"sqlite:///{name.format(tmp_path)}")
 
-    assert list(folder.iterdir()) == []
+    assert database_module._turns(engine.url) is None

@@ -71,7 +71,7 @@ def trained(
     return folder / "next"
 
 
-def test_what_is_learned_is_the_very_tensor_that_the_service_sees(
+def test_what_is_validated_is_the_very_tensor_that_the_service_sees(
     manifest: Manifest, bundle: Bundle
 ) -> None:
     class Listening(Grader):
