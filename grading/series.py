@@ -192,8 +192,8 @@ def decode(ds: Dataset, frame: int = 1) -> NDArray[np.float32]:
     try:
         pixels = decoded(ds, index=frame - 1)
     except Undecodable as error:
-        several = int(ds.get("NumberOfFrames") or 1) > 1
-        which = f"frame {frame} of image {uid}" if several else f"image {uid}"
+        # Whether there are several is for the caller: the header may say anything.
+        which = f"frame {frame} of image {uid}" if frame > 1 else f"image {uid}"
         raise NotGradable(f"{which} cannot be decoded: {error}") from error
     if pixels.ndim != len(("rows", "columns")):
         raise NotGradable(f"image {uid} is not a grey-scale image")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.tag import Tag
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -387,6 +389,18 @@ def test_an_unknown_transfer_syntax_names_the_image_that_cannot_be_decoded() -> 
     ds.file_meta.TransferSyntaxUID = pydicom.uid.UID("1.2.3.4.5")
 
     with pytest.raises(NotGradable, match=f"{ds.SOPInstanceUID} cannot be decoded"):
+        decode(ds)
+
+
+@pytest.mark.parametrize("odd", ["1,5", "ISO 2022 IR 149", "inf", ""])
+def test_an_odd_number_of_frames_keeps_nobody_from_naming_the_image(odd: str) -> None:
+    ds = as_received(mr_series(1)[0])
+    ds.compress(JPEGLSLossless, generate_instance_uid=False)
+    ds.PixelData = encapsulate([b"no stream at all"])
+    place, raw = Tag("NumberOfFrames"), odd.encode()
+    ds[place] = RawDataElement(place, "IS", len(raw), raw, 0, False, True)
+
+    with pytest.raises(NotGradable, match=f"image {ds.SOPInstanceUID} cannot be"):
         decode(ds)
 
 
