@@ -93,7 +93,7 @@ def add_trial(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--settle-shares",
         action="store_true",
-        help="likewise, and fit the heads to the set's shares of grades",
+        help="likewise, and move the heads towards the set's shares of grades",
     )
     verb.add_argument(
         "--accuracy",

@@ -1,21 +1,23 @@
 """Honest probabilities, and the confidence below which a person must look.
 
 Both are fitted on a validation part and hold, if at all, for patients like those.
-Temperature: Guo et al., On calibration of modern neural networks, ICML 2017. Shift:
-Alexandari et al., Maximum likelihood with bias-corrected calibration is hard-to-beat at
-label shift adaptation, ICML 2020.
+Temperature: Guo et al., On calibration of modern neural networks, ICML 2017. Shift: by
+the logarithms of the shares, as Menon et al., Long-tail learning via logit adjustment,
+ICLR 2021, with a strength.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from grading.evaluation.metrics import Metric, over_grades
 from grading.evaluation.outcomes import GRADES
 
 Floats = NDArray[np.float64]
@@ -23,8 +25,8 @@ Floats = NDArray[np.float64]
 LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 0.05, 20.0
 """A fit at either end says that the logits order the grades perfectly, or not at
 all: no temperature is right then, and these keep the probabilities finite."""
-OFFSET_PENALTY = 1e-4
-"""Of an offset's square, beside the mean surprise of a case."""
+STRENGTHS = tuple(step / 10 for step in range(11))
+"""That `fit_strength` chooses from."""
 TEMPERATURE_TOLERANCE = 1e-6
 """Of the logarithm of the temperature."""
 
@@ -86,34 +88,67 @@ class Shift(NamedTuple):
     """(4,), the first is 0: ``softmax(logits / temperature + offsets)``."""
 
 
-def fit_shift(logits: Floats, reference: NDArray[np.int8]) -> Shift:
-    """Return temperature and offsets that make the reference most likely.
+def shift_to(logits: Floats, reference: NDArray[np.int8], strength: float) -> Shift:
+    """Move a head towards the reference's shares of grades, and calibrate it anew.
 
     A network that learned from grades all alike in number calls rare grades too often
-    where they are rare; the offsets give it the shares of the reference. Other than a
-    temperature they change which grade is the most probable.
+    where they are rare. Bayes' rule would move it by the logarithms of the shares
+    (strength 1), which favours accuracy over the rare grades; 0 leaves it.
 
     Raises
     ------
     ValueError
         There is no case, or a logit is not finite.
     """
-    start = math.log(fit_temperature(logits, reference))
+    before = fit_temperature(logits, reference)
+    offsets = _offsets(reference, strength)
+    moved = logits / before + offsets
+    after = fit_temperature(moved, reference)
+    first, *others = offsets / after
+    return Shift(before * after, (0.0, *(float(one - first) for one in others)))
 
-    def surprise(at: Floats) -> float:
-        scaled = logits / np.exp(at[0]) + np.concatenate([[0.0], at[1:]])
-        chosen = log_softmax(scaled, axis=1)[np.arange(len(reference)), reference]
-        # A grade that hardly occurs must not be moved without an end.
-        return -float(chosen.mean()) + OFFSET_PENALTY * float((at[1:] ** 2).sum())
 
-    low, high = math.log(LEAST_TEMPERATURE), math.log(GREATEST_TEMPERATURE)
-    best = minimize(
-        surprise,
-        np.array([start, *[0.0] * (GRADES - 1)]),
-        method="L-BFGS-B",
-        bounds=[(low, high), *[(None, None)] * (GRADES - 1)],
-    )
-    return Shift(math.exp(best.x[0]), (0.0, *map(float, best.x[1:])))
+def fit_strength(heads: Iterable[tuple[Floats, NDArray[np.int8]]]) -> float:
+    """Return the strength with which all heads are moved at best: by mean macro-F1.
+
+    One number for all: rare grades are few wherever they are rare, and each head's own
+    offsets would fit their chances.
+
+    Parameters
+    ----------
+    heads
+        Each head's (cases, 4) logits and (cases,) grades.
+    """
+    calibrated = [
+        (logits / fit_temperature(logits, reference), reference)
+        for logits, reference in heads
+    ]
+
+    def score(strength: float) -> float:
+        return float(
+            np.mean(
+                [
+                    _macro_f1((logits + _offsets(true, strength)).argmax(axis=1), true)
+                    for logits, true in calibrated
+                ]
+            )
+        )
+
+    # The first of several that are as good: the one that moves least.
+    return float(max(STRENGTHS, key=score))
+
+
+def _offsets(reference: NDArray[np.int8], strength: float) -> Floats:
+    # A grade that never occurs is moved by a finite length.
+    counts = np.bincount(reference, minlength=GRADES) + 0.5
+    offsets: Floats = strength * np.log(counts / counts.sum())
+    return offsets
+
+
+def _macro_f1(said: NDArray[np.intp], true: NDArray[np.int8]) -> float:
+    confusion = np.zeros((GRADES, GRADES))
+    np.add.at(confusion, (true, said), 1)
+    return float(over_grades(confusion)[Metric.MACRO_F1])
 
 
 def threshold_for(

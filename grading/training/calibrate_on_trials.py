@@ -20,7 +20,12 @@ from scipy.special import softmax
 from grading.bundle import Bundle, save_bundle
 from grading.card import Card, write_card
 from grading.errors import UsageError
-from grading.evaluation.calibration import Shift, fit_shift, log_probabilities
+from grading.evaluation.calibration import (
+    Shift,
+    fit_strength,
+    log_probabilities,
+    shift_to,
+)
 from grading.training.calibrate import (
     Calibration,
     calibrated,
@@ -50,6 +55,8 @@ class Fitted:
     calibration: Calibration
     offsets: tuple[float, ...] | None = None
     """(4,), after the temperature; None where the head's shares stay as they are."""
+    strength: float | None = None
+    """Of the move towards the studies' shares: 1 as Bayes' rule has it."""
 
 
 def calibrate_on_trials(
@@ -92,24 +99,33 @@ def fit_heads(
 ) -> Mapping[str, Fitted]:
     """Return what is fitted for each head; those of the two sides, too."""
     heads = _logits_and_grades(bundle.card, trials)
-    return {head: _fitted(*one, wish) for head, one in heads.items()}
+    if not wish.shares:
+        return {
+            head: Fitted(fit(logits, grades, wish.accuracy))
+            for head, (logits, grades) in heads.items()
+        }
+    strength = fit_strength(heads.values()) if heads else 0.0
+    return {
+        head: _moved(logits, grades, strength, wish.accuracy)
+        for head, (logits, grades) in heads.items()
+    }
 
 
 def _calibrated(card: Card, fitted: Mapping[str, Fitted], words: str) -> Card:
     """Return the card with what was fitted, and on what."""
     recipe = {**card.provenance.recipe, "calibrated_on": words}
-    if any(one.offsets for one in fitted.values()):
-        recipe["shares"] = words
+    strengths = {one.strength for one in fitted.values() if one.offsets}
+    if strengths:
+        recipe["shares"] = f"{words}, strength {strengths.pop():g}"
     card = replace(card, provenance=replace(card.provenance, recipe=recipe))
     return calibrated(card, {head: one.calibration for head, one in fitted.items()})
 
 
-def _fitted(logits: Floats, grades: Grades, wish: Wish) -> Fitted:
-    if not wish.shares:
-        return Fitted(fit(logits, grades, wish.accuracy))
-    shift = fit_shift(logits, grades)
-    threshold = choose_threshold(_shifted(logits, shift), grades, wish.accuracy)
-    return Fitted(Calibration(shift.temperature, threshold), shift.offsets)
+def _moved(logits: Floats, grades: Grades, strength: float, accuracy: float) -> Fitted:
+    shift = shift_to(logits, grades, strength)
+    threshold = choose_threshold(_shifted(logits, shift), grades, accuracy)
+    calibration = Calibration(shift.temperature, threshold)
+    return Fitted(calibration, shift.offsets, strength)
 
 
 def _shifted(logits: Floats, shift: Shift) -> Floats:

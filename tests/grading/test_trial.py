@@ -107,7 +107,9 @@ def test_a_bundle_settled_on_a_set_says_what_was_fitted(
     [trial] = trials
     again = grade_examined(after, examined)
     assert set(fitted) == {"LDH", "LCCS", "LNRC", "LNRC_RIGHT", "LNRC_LEFT"}
-    assert after.bundle.card.provenance.recipe["shares"] == "one study"
+    [strength] = {one.strength for one in fitted.values()}
+    shares = after.bundle.card.provenance.recipe["shares"]
+    assert shares == f"one study, strength {strength:g}"
     for old, new in zip(trial.graded, again.graded, strict=True):
         fit = fitted[old.head]
         temperature = bundle.card.calibration.get(old.head, 1.0)

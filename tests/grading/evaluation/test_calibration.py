@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from grading.evaluation.calibration import (
     GREATEST_TEMPERATURE,
     LEAST_TEMPERATURE,
-    fit_shift,
+    fit_strength,
     fit_temperature,
+    shift_to,
     threshold_for,
 )
 from tests.grading.evaluation.simulated import outcomes
@@ -114,28 +116,62 @@ def test_a_threshold_on_nothing_is_refused() -> None:
         threshold_for(np.zeros((0, 4)), np.zeros(0, np.int8), 0.9)
 
 
-def test_a_shift_takes_a_balanced_network_to_rare_grades() -> None:
-    rng = np.random.default_rng(2)
-    shares = np.array([0.8, 0.15, 0.04, 0.01])
-    reference = rng.choice(4, 20_000, p=shares).astype(np.int8)
-    # What a network says that has learned from as many cases of each grade.
-    evidence = rng.normal(size=(20_000, 4)) + 2.0 * np.eye(4)[reference]
-    balanced = 2.0 * evidence
+SHARES = np.array([0.8, 0.15, 0.04, 0.01])
+CASES = 20_000
 
-    shift = fit_shift(balanced, reference)
+
+@pytest.fixture(scope="module")
+def rare() -> NDArray[np.int8]:
+    return np.random.default_rng(2).choice(4, CASES, p=SHARES).astype(np.int8)
+
+
+def as_learned_from_all_grades_alike(
+    reference: NDArray[np.int8],
+) -> NDArray[np.float64]:
+    """Return what a network says of these grades that has seen as many of each."""
+    noise = np.random.default_rng(3).normal(size=(len(reference), 4))
+    return 2.0 * (noise + 2.0 * np.eye(4)[reference])
+
+
+def test_a_shift_of_full_strength_is_the_one_of_bayes_rule(
+    rare: NDArray[np.int8],
+) -> None:
+    balanced = as_learned_from_all_grades_alike(rare)
+
+    shift = shift_to(balanced, rare, 1.0)
 
     assert shift.offsets[0] == 0.0
-    assert shift.temperature == pytest.approx(1.0, rel=0.1)
-    assert shift.offsets[1:] == pytest.approx(np.log(shares[1:] / shares[0]), abs=0.4)
+    assert shift.offsets[1:] == pytest.approx(np.log(SHARES[1:] / SHARES[0]), rel=0.25)
     said = (balanced / shift.temperature + np.array(shift.offsets)).argmax(axis=1)
-    assert (said == reference).mean() > (balanced.argmax(axis=1) == reference).mean()
+    assert (said == rare).mean() > (balanced.argmax(axis=1) == rare).mean()
+
+
+def test_a_shift_without_strength_is_a_temperature(rare: NDArray[np.int8]) -> None:
+    balanced = as_learned_from_all_grades_alike(rare)
+
+    shift = shift_to(balanced, rare, 0.0)
+
+    assert shift.offsets == (0.0, 0.0, 0.0, 0.0)
+    temperature = fit_temperature(balanced, rare)
+    assert shift.temperature == pytest.approx(temperature, rel=1e-3)
+
+
+def test_heads_are_moved_where_grades_are_rare_and_left_where_they_are_not(
+    rare: NDArray[np.int8],
+) -> None:
+    alike = (np.arange(CASES) % 4).astype(np.int8)
+
+    moved = fit_strength([(as_learned_from_all_grades_alike(rare), rare)])
+    left = fit_strength([(as_learned_from_all_grades_alike(alike), alike)])
+
+    assert moved > 0.0
+    assert left == 0.0
 
 
 def test_a_grade_that_never_occurs_is_moved_by_a_finite_length() -> None:
     rng = np.random.default_rng(3)
     reference = rng.integers(0, 3, 200).astype(np.int8)
 
-    shift = fit_shift(rng.normal(size=(200, 4)), reference)
+    shift = shift_to(rng.normal(size=(200, 4)), reference, 1.0)
 
     assert np.isfinite(shift.offsets).all()
-    assert shift.offsets[3] < -1.0
