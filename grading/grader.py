@@ -27,7 +27,13 @@ from grading.grades import (
 from grading.landmarks.found import Locator
 from grading.levels.belonging import Placed
 from grading.network import SIDE_HEADS, MultiTaskResNet
-from grading.notes import level_notes, region_notes, root_notes, uncovered_notes
+from grading.notes import (
+    box_notes,
+    level_notes,
+    region_notes,
+    root_notes,
+    uncovered_notes,
+)
 from grading.placing import find_places
 from grading.prepared import Prepared, prepare
 from grading.regions import region_finder
@@ -127,6 +133,7 @@ class Grader:
             notes=(
                 *study.notes,
                 *region_notes(slice_grades),
+                *box_notes(drawn or (), {one.key for one in slice_grades}),
                 *placing.notes,
                 *level_notes(slice_grades, of_levels, found_slabs),
                 *root_notes(of_levels),

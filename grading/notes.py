@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
-from grading.grades import Finding, LevelGrade, RegionOrigin, SliceGrade
+from grading.grades import Finding, LevelGrade, RegionOrigin, SliceGrade, SliceKey
 from grading.levels.belonging import Placed
 from grading.levels.discs import DiscChain
 from grading.levels.slabs import Slab
@@ -36,6 +36,15 @@ def region_notes(slice_grades: Sequence[SliceGrade]) -> list[str]:
             "slices beside them."
         )
     return notes
+
+
+def box_notes(drawn: Iterable[SliceKey], graded: Container[SliceKey]) -> list[str]:
+    """Say how many boxes lie on images that are not graded."""
+    unused = sum(key not in graded for key in drawn)
+    if not unused:
+        return []
+    said = f"{unused} box(es) lie on images that are not graded, and were not used"
+    return [f"{said}: only axial T2-weighted slices are graded."]
 
 
 def counting_notes(chain: DiscChain) -> list[str]:
@@ -71,6 +80,25 @@ def placing_notes(slabs: Sequence[int], placed: Sequence[Placed]) -> list[str]:
         for slab, members in sorted(by_slab.items())
         if (told := _whereabouts(members))
     ]
+
+
+def look_notes(slabs: Sequence[int], placed: Sequence[Placed]) -> list[str]:
+    """Say which slabs give no grades because none of their slices looks like a disc.
+
+    For a study without levels: where they are known, `placing_notes` says more.
+    """
+    looking = {
+        slab for slab, where in zip(slabs, placed, strict=True) if _may_show(where)
+    }
+    said = "none of its slices looks as if it shows a disc"
+    return [
+        f"Slab {slab}: {said}. Its grades count for no level: read the slices."
+        for slab in sorted(set(slabs) - looking)
+    ]
+
+
+def _may_show(where: Placed) -> bool:
+    return where.through_disc is not False
 
 
 def _whereabouts(members: Sequence[Placed]) -> str:

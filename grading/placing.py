@@ -9,7 +9,7 @@ from grading.grades import SagittalView
 from grading.landmarks.found import Locator
 from grading.levels.belonging import NOWHERE, Placed, disagreement, place
 from grading.levels.sagittal import Spine, survey
-from grading.notes import counting_notes, placing_notes
+from grading.notes import counting_notes, look_notes, placing_notes
 from grading.prepared import Prepared
 from grading.study import StudyReader
 
@@ -57,7 +57,10 @@ def _unplaced(prepared: Sequence[Prepared], reasons: Iterable[str]) -> Placing:
     """Say why there are no levels; series are not named, for their names are free."""
     notes = tuple(f"Sagittal series: {why}." for why in dict.fromkeys(reasons))
     placed = tuple(_by_look(one) for one in prepared)
-    return Placing(placed, notes=notes or (NO_SAGITTAL,))
+    slabs = [one.slab for one in prepared]
+    return Placing(
+        placed, notes=(*(notes or (NO_SAGITTAL,)), *look_notes(slabs, placed))
+    )
 
 
 def _placed(prepared: Sequence[Prepared], spine: Spine) -> Placing:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 MAX_TILT_FROM_PLANE_DEG = 45.0
 """A slab along L5/S1 tilts by up to about 40 degrees; beyond 45 another plane is
 nearer."""
+SPACING_MM = (0.05, 10.0)
+"""Between pixels: from finer to coarser than any clinical MRI is stored."""
 MIN_SLICES = 3
 """Fewer images than this are a localizer or a broken transfer, not a stack."""
 LEVELS_ONLY = "sagittal T2-weighted, for the levels only"
@@ -235,6 +237,24 @@ def _refused_localizer(weighting: Weighting) -> str | None:
 
 
 def _refused_geometry(images: Sequence[ImageHeader]) -> str | None:
+    return _refused_missing(images) or _refused_spacing(images)
+
+
+def _refused_spacing(images: Sequence[ImageHeader]) -> str | None:
+    """Refuse what no MRI has; it would also cost memory without end to resample."""
+    least, most = SPACING_MM
+    odd = [
+        mm
+        for image in images
+        for mm in image.spacing_mm or ()
+        if not least <= mm <= most
+    ]
+    if odd:
+        return f"pixel spacing of {odd[0]:g} mm, not between {least:g} and {most:g}"
+    return None
+
+
+def _refused_missing(images: Sequence[ImageHeader]) -> str | None:
     missing = sum(
         image.normal is None or image.position_lps_mm is None or not image.spacing_mm
         for image in images

@@ -45,7 +45,7 @@ def place(image: ImageHeader, chain: DiscChain) -> Placed:
     disc, distance_mm = chain.discs[nearest], abs(heights_mm[nearest])
     if not shows(image, disc.margin):
         return NOWHERE
-    if distance_mm <= max(image.thickness_mm or 0.0, HALF_DISC_MM):
+    if distance_mm <= _through_mm(image):
         return Placed(disc.level, through_disc=True)
     if distance_mm <= BELONGS_MM:
         return Placed(disc.level, through_disc=False)
@@ -69,6 +69,17 @@ def disagreement(images: Sequence[ImageHeader], chain: DiscChain) -> str | None:
     if 2 * sum(near) <= len(near):
         return "its coordinates do not agree with those of the axial slices"
     return None
+
+
+def _through_mm(image: ImageHeader) -> float:
+    """Return up to what distance a slice passes through a disc.
+
+    A thickness of more than `BELONGS_MM` is a mistake in the header: such a slice
+    would pass through every disc, and through the vertebrae between them.
+    """
+    thickness_mm = image.thickness_mm or 0.0
+    believed = thickness_mm if thickness_mm <= BELONGS_MM else 0.0
+    return max(believed, HALF_DISC_MM)
 
 
 def _between(discs: Sequence[Disc], heights_mm: Sequence[float]) -> Placed:

@@ -104,12 +104,17 @@ def disagreement_mm(a: DiscChain, b: DiscChain, side: Vector) -> float:
 
 
 def _upwards(places: Sequence[Place], sacrum: Vector) -> list[Place]:
-    """Return the discs above the sacrum, the lowest first."""
+    """Return the discs above the sacrum, the lowest first.
+
+    None where all lie below it: those between sacral bodies tell no way upwards.
+    """
     if not places:
         return []
     highest = max(places, key=lambda place: dot(place.centre, UP))
     way = minus(highest.centre, sacrum)
-    axis = unit(way) if length_mm(way) else UP
+    if dot(way, UP) <= 0:
+        return []
+    axis = unit(way)
     above = [place for place in places if dot(minus(place.centre, sacrum), axis) > 0]
     return sorted(above, key=lambda place: dot(place.centre, axis))
 

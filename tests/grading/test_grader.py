@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from pydicom import Dataset
 
-from grading.bundle import Bundle, load_bundle
+from grading.bundle import Bundle, load_bundle, shipped_bundle_path
 from grading.errors import NotGradable
 from grading.grader import Grader
 from grading.grades import (
@@ -20,6 +22,7 @@ from grading.grades import (
     Grading,
     Level,
     LevelGrade,
+    RegionOrigin,
     Side,
     SliceKey,
 )
@@ -258,10 +261,34 @@ def test_lnrc_that_is_not_the_worse_root_is_noted() -> None:
     assert root_notes([alike]) == []
 
 
+NO_CANAL: dict[str, Callable[[Any, Any, np.random.Generator], Any]] = {
+    "nothing": lambda rows, columns, rng: 0 * rows * columns,
+    "noise": lambda rows, columns, rng: rng.normal(500, 100, (320, 320)),
+    "two legs": lambda rows, columns, rng: (
+        800 * (np.hypot(rows - 160, abs(columns - 160) - 70) < 50)
+    ),
+}
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("picture", NO_CANAL)
+def test_the_shipped_networks_find_no_canal_where_there_is_none(picture: str) -> None:
+    grader = Grader(load_bundle(shipped_bundle_path()), "cpu")
+    rows, columns = np.ogrid[:320, :320]
+    pixels = NO_CANAL[picture](rows, columns, np.random.default_rng(1))
+    slices = mr_series(count=5)
+    for ds in slices:
+        ds.Rows = ds.Columns = 320
+        ds.PixelData = np.clip(pixels, 0, 4000).astype(np.uint16).tobytes()
+
+    grades = grader.grade(slices)
+
+    assert {one.region.origin for one in grades.slices} == {RegionOrigin.CENTRE}
+    assert any(note.startswith("Region not located: each") for note in grades.notes)
+
+
 @pytest.mark.model
 def test_the_shipped_bundle_grades_the_real_study(t2_ax: list[Dataset]) -> None:
-    from grading.bundle import shipped_bundle_path
-
     folder: Path = shipped_bundle_path()
     if not (folder / "card.json").exists():
         pytest.skip("the shipped bundle is not there; fetch it with the repository")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,17 @@ def test_geometry_that_is_no_number_is_refused(grade: Grade, keyword: str) -> No
     assert "no usable image position, orientation or pixel spacing in 1 of 5" in (
         verdict(grades).reason
     )
+
+
+@pytest.mark.parametrize("spacing_mm", [1e-6, 0.04, 10.5, 1e9])
+def test_a_pixel_spacing_that_no_image_has_is_refused(
+    grade: Grade, spacing_mm: float
+) -> None:
+    slices = axial(THROUGH_TWO_DISCS)
+    slices[0].PixelSpacing = [0.75, spacing_mm]
+
+    with pytest.raises(NotGradable, match=r"pixel spacing of .* mm, not between 0\.05"):
+        grade(slices, KnowingLocator())
 
 
 def test_a_sagittal_series_that_cannot_be_read_is_said(grade: Grade) -> None:
@@ -225,6 +238,36 @@ def test_a_box_that_a_person_drew_wins_and_leads_its_neighbours(grade: Grade) ->
         RegionOrigin.NEIGHBOURS,
     ]
     assert {(one.region.row, one.region.column) for one in grades.slices} == {(15, 25)}
+
+
+def test_a_box_on_an_image_that_is_not_graded_is_said(grade: Grade) -> None:
+    slices, side = axial([4, 0, -4]), sagittal()
+    boxes = {key: Box(10, 20, 20, 30) for key in (keys(slices)[0], *keys(side)[:2])}
+
+    grades = grade([*slices, *side], KnowingLocator(), boxes)
+
+    (note,) = (one for one in grades.notes if "box(es)" in one)
+    assert note.startswith("2 box(es) lie on images that are not graded")
+
+
+@pytest.mark.parametrize(
+    ("looks", "told"), [((0.4, 0.4, 0.4), True), ((0.4, 0.4, 0.6), False)]
+)
+def test_without_levels_a_slab_that_looks_like_no_disc_is_said(
+    grade: Grade, looks: Sequence[float], told: bool
+) -> None:
+    upper, lower = axial([70, 66, 62]), axial([4, 0, -4], series="2.25.6")
+    on_upper = {key: AxialFound(marks(32, 32), 1.0, 0.9) for key in keys(upper)}
+    on_lower = {
+        key: AxialFound(marks(32, 32), 1.0, look)
+        for key, look in zip(keys(lower), looks, strict=True)
+    }
+
+    grades = grade([*upper, *lower], KnowingLocator({**on_upper, **on_lower}))
+
+    said = [note for note in grades.notes if note.startswith("Slab 2: none of")]
+    assert bool(said) is told
+    assert [level.slab for level in grades.levels] == ([1] if told else [1, 2])
 
 
 def test_each_sides_root_is_graded_where_the_bundle_tells_sides(grade: Grade) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,17 @@ class RightOfTheMiddle(BrightestPlace):
         heatmaps, flags = super().forward(looks)
         aside = torch.roll(heatmaps, 10, dims=-1)
         return torch.stack([*heatmaps[:, :3].unbind(1), aside[:, 3]], dim=1), flags
+
+
+class Blind(BrightestPlace):
+    """Finds every point in the middle of the look, whatever is there."""
+
+    def forward(self, looks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        heatmaps, flags = super().forward(looks)
+        peak = torch.zeros_like(heatmaps)
+        middle = heatmaps.shape[-1] // 2
+        peak[..., middle, middle] = 50
+        return peak, flags
 
 
 class ShortOfMemory(BrightestPlace):
@@ -88,6 +101,13 @@ def test_a_point_comes_back_to_the_slice_where_it_lies(
     assert at == pytest.approx(place, abs=1.0)
     assert found.spread_mm == pytest.approx(0, abs=2.0)
     assert found.through_disc == pytest.approx(0.982, abs=0.01)
+
+
+def test_a_network_that_does_not_look_disagrees_with_itself() -> None:
+    [found] = locator(Blind(4, 1)).axial([spot(90.0, 230.0)])
+
+    # The last look is moved by 7 mm along both axes.
+    assert found.spread_mm == pytest.approx(7 * math.sqrt(2), abs=3.0)
 
 
 def test_a_mirrored_look_gives_each_side_its_own_point() -> None:

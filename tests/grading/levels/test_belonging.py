@@ -112,10 +112,26 @@ def test_coordinates_must_agree(
     assert (reason or "") in (objection or "")
 
 
-@given(height_mm=st.floats(-200, 400, allow_nan=False))
-def test_a_level_is_only_given_within_reach_of_its_disc(height_mm: float) -> None:
-    placed = place(axial(height_mm), spine())
+@pytest.mark.parametrize("thickness_mm", [30.0, 1000.0])
+def test_a_thickness_that_cannot_be_is_not_believed(thickness_mm: float) -> None:
+    off_mm = HALF_DISC_MM + 1
+
+    thick = axial(off_mm, thickness_mm=thickness_mm)
+
+    assert place(thick, spine()) == Placed(Level.L5_S1, False)
+
+
+@given(
+    height_mm=st.floats(-200, 400, allow_nan=False),
+    thickness_mm=st.floats(0, 1e6, allow_nan=False),
+)
+def test_a_level_is_only_given_within_reach_of_its_disc(
+    height_mm: float, thickness_mm: float
+) -> None:
+    placed = place(axial(height_mm, thickness_mm=thickness_mm), spine())
 
     if placed.level is not None:
         number = tuple(reversed(Level)).index(placed.level)
         assert abs(height_mm - GAP_MM * number) <= BELONGS_MM + 1e-6
+    else:
+        assert not placed.through_disc

@@ -52,6 +52,16 @@ def test_a_disc_between_sacral_bodies_is_not_counted() -> None:
     assert upwards(chain([place(1), sacral, place(0)], SACRUM)) == FROM_THE_SACRUM[:2]
 
 
+@pytest.mark.parametrize("heights_mm", [(-33.0,), (-33.0, -56.0)])
+def test_from_discs_between_sacral_bodies_alone_nothing_is_named(
+    heights_mm: tuple[float, ...],
+) -> None:
+    sacral = [Place((0.0, -2.0, height_mm), None, 5) for height_mm in heights_mm]
+
+    with pytest.raises(LevelsUndetermined, match="disc above the sacrum"):
+        chain(sacral, SACRUM)
+
+
 def test_without_the_sacrum_nothing_is_named() -> None:
     with pytest.raises(LevelsUndetermined, match="the sacrum was not found"):
         chain([place(number) for number in range(6)], None)
