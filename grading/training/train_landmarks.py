@@ -144,7 +144,7 @@ def train_landmarks(
         software=f"Python {platform.python_version()}, torch {torch.__version__}",
         seconds=round(monotonic() - started, 1),
         samples_seen=looks_seen,
-        recipe=_described(recipe),
+        recipe=_described(recipe, course.planes),
     )
     before = bundle.card.landmarks
     if before and (course.go_on or len(course.planes) < len(PLANES)):
@@ -168,8 +168,11 @@ def after(before: Provenance, now: Provenance) -> Provenance:
     What the trainings have in common is said once, and numbers of both are sums.
     """
     recipe = {
-        key: _then(before.recipe.get(key, value), value)
-        for key, value in now.recipe.items()
+        **before.recipe,
+        **{
+            key: _then(before.recipe.get(key, value), value)
+            for key, value in now.recipe.items()
+        },
     }
     return Provenance(
         command=f"{before.command} && {now.command}",
@@ -198,9 +201,12 @@ def _check(bundle: Bundle, course: Course) -> None:
             )
 
 
-def _described(recipe: LandmarkRecipe) -> dict[str, Scalar]:
+def _described(recipe: LandmarkRecipe, planes: Sequence[str]) -> dict[str, Scalar]:
     fields = asdict(recipe)
-    disturbance = fields.pop("disturbance")
-    return fields | {
-        "disturbance": ", ".join(f"{key} {value}" for key, value in disturbance.items())
-    }
+    del fields["disturbance"]
+    return fields | {f"disturbance_{plane}": _disturbance(plane) for plane in planes}
+
+
+def _disturbance(plane: str) -> str:
+    parts = asdict(PLANES[plane].disturbance)
+    return ", ".join(f"{key} {value}" for key, value in parts.items())

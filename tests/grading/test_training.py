@@ -458,6 +458,9 @@ def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
     assert first.card.landmarks is not None
     assert first.card.landmarks.provenance.samples_seen == 2 * 2 * 2
     assert set(first.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
+    recipe = first.card.landmarks.provenance.recipe
+    assert "rotation_deg 20.0" in str(recipe["disturbance_axial"])
+    assert "rotation_deg 12.0" in str(recipe["disturbance_sagittal"])
     assert first.card.landmarks == second.card.landmarks
     assert locator_of(second, torch.device("cpu")) is not None
     for name, weights in first.landmarks.items():
@@ -491,6 +494,7 @@ def test_one_landmark_network_goes_on_and_the_other_stays(
     assert before.card.landmarks is not None
     assert provenance.seconds >= before.card.landmarks.provenance.seconds
     assert (provenance.recipe["steps"], provenance.recipe["seed"]) == ("1, then 2", 1)
+    assert {"disturbance_axial", "disturbance_sagittal"} <= set(provenance.recipe)
     assert set(after.card.landmarks.errors_mm) == {*AXIAL_POINTS, "sacrum"}
 
 
