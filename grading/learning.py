@@ -224,9 +224,9 @@ def _recipe(arguments: argparse.Namespace, bundle: Bundle | None) -> Recipe:
 
 
 def _usual_recipe(name: str, preprocessing: Preprocessing) -> Recipe:
-    from grading.training.recipe import Recipe, paper_recipe
+    from grading.training.recipe import best_recipe, paper_recipe
 
-    return (paper_recipe if name == "paper" else Recipe)(preprocessing)
+    return (paper_recipe if name == "paper" else best_recipe)(preprocessing)
 
 
 def _command(arguments: argparse.Namespace, recipe: Recipe) -> str:

@@ -420,7 +420,7 @@ def test_a_region_larger_than_what_is_kept_of_a_phantom_is_refused(
 ) -> None:
     options = f"--out {tmp_path / 'b'} --lessons {tmp_path} --region-mm 90".split()
 
-    assert main(["train", *options]) == 1
+    assert main(["train", *options, "--shift-mm", "6"]) == 1
 
     assert "at most 59 mm" in capsys.readouterr().err
 
