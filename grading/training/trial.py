@@ -10,11 +10,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
+import torch
 
 from grading.bundle import Bundle
 from grading.errors import NotGradable
@@ -100,9 +102,24 @@ def try_set(
         StudyKey(studies.seed, number, studies.domain, studies.prevalence)
         for number in range(1, count + 1)
     ]
-    with processes(workers) as pool:
+    with processes(workers) as pool, one_thread():
         for examined in in_order(pool, examine, keys, AHEAD_PER_WORKER * workers):
             yield tuple(grade_examined(grader, examined) for grader in graders)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, and with as many as before afterwards.
+
+    While other processes have the cores, threads that wait for each other take twice
+    as long as one alone.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def examine(key: StudyKey) -> Examined:

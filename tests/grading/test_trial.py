@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import torch
 from scipy.special import softmax
 
 from grading.__main__ import main
@@ -33,6 +34,7 @@ from grading.training.trial import (
     compare,
     examine,
     grade_examined,
+    one_thread,
     write_trial,
 )
 from grading.trust import Result, Threshold
@@ -236,6 +238,17 @@ def test_every_slice_and_level_of_a_refused_study_counts_as_missed(
     found = flow(read_cases(tmp_path / "cases.csv"))
     assert {one.reason for one in found.left_out} == {NO_PREDICTION}
     assert found.included.slices == sum(one.shows_disc for one in whole.slices)
+
+
+def test_threads_are_given_back_after_a_trial() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    with one_thread():
+        during = torch.get_num_threads()
+
+    assert (during, torch.get_num_threads()) == (1, 2)
+    torch.set_num_threads(before)
 
 
 def test_what_was_not_found_and_what_was_wrong_are_counted_apart() -> None:
