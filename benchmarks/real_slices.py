@@ -87,7 +87,7 @@ def recesses(study: Path) -> Iterator[Marked]:
     """Yield the slices that carry a recess point, with the midpoint of both sides.
 
     A side that was marked on a slice nearby is taken over: the points lie in the same
-    patient, one or two slices away.
+    patient, one or two slices away. A level with one side alone has no midpoint.
     """
     sides: dict[str, dict[str, tuple[str, int, float, float]]] = defaultdict(dict)
     with (study / "label_coordinates.csv").open(encoding="utf-8") as file:
@@ -101,6 +101,8 @@ def recesses(study: Path) -> Iterator[Marked]:
                     float(row["y"]),
                 )
     for level, both in sorted(sides.items()):
+        if len(both) < 2:
+            continue
         x = sum(one[2] for one in both.values()) / len(both)
         y = sum(one[3] for one in both.values()) / len(both)
         for series, number in sorted({one[:2] for one in both.values()}):
@@ -185,6 +187,8 @@ def draw_sheet(
     path: Path, slices: Sequence[Slice], found: Sequence[AxialFound]
 ) -> None:
     """Draw every slice with its points, in rows of eight."""
+    if not slices:
+        raise SystemExit("no image (.png or .dcm) to draw: name another folder")
     across = min(8, len(slices))
     down = math.ceil(len(slices) / across)
     sheet = Image.new("RGB", (across * TILE_PIXELS, down * TILE_PIXELS))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from grading.training.recipe import Recipe
 
 DEFAULT_GRID_PIXELS = 96
-DEFAULT_REGION_MM = 54.0
-"""The canal with its recesses, up to 8 mm off centre, at 0.56 mm per pixel."""
+DEFAULT_REGION_MM = 44.0
+"""The canal with its recesses, up to 3 mm off centre, at 0.46 mm per pixel."""
 
 
 CHOSEN = (
