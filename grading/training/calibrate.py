@@ -29,6 +29,9 @@ from grading.trust import EVERY_GRADE, Threshold
 
 Floats = NDArray[np.float64]
 
+LEAST_CERTAIN = 0.5
+"""A grade that is more likely wrong than right needs a reader, also where the slices of
+the calibration were so easy that none had to: those of a patient may not be."""
 NEAR = 1.01
 """A temperature within one percent of an end of its range is at that end."""
 
@@ -148,6 +151,8 @@ def choose_threshold(
 ) -> Threshold:
     """Return below which of (slices, 4) calibrated probabilities a reader is needed.
 
+    Never less than `LEAST_CERTAIN`, however often the grades of these slices are right.
+
     Raises
     ------
     ValueError
@@ -155,7 +160,8 @@ def choose_threshold(
     """
     try:
         found = threshold_for(probabilities, grades, accuracy)
-        threshold, share = found.threshold, found.share_referred
+        threshold = max(found.threshold, LEAST_CERTAIN)
+        share = float((probabilities.max(axis=1) < threshold).mean())
     except ValueError:
         if not 0 < accuracy <= 1:
             raise

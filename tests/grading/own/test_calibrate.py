@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
@@ -13,7 +14,7 @@ from grading.bundle import Bundle, load_bundle
 from grading.evaluation.delimited import CasesError
 from grading.grader import Grader
 from grading.grades import Finding, Grade
-from grading.training.calibrate import calibrate, calibrated
+from grading.training.calibrate import calibrate, calibrated, choose_threshold
 from grading.training.manifest import (
     Manifest,
     Part,
@@ -75,6 +76,16 @@ def test_temperatures_change_no_grade_and_thresholds_ask_for_a_reader(
     assert level.grades[Finding.LDH].needs_reader
     assert not level.grades[Finding.LCCS].needs_reader
     assert not before.levels[0].grades[Finding.LDH].needs_reader
+
+
+def test_a_grade_more_likely_wrong_than_right_always_needs_a_reader() -> None:
+    sure, unsure = (0.9, 0.05, 0.03, 0.02), (0.4, 0.3, 0.2, 0.1)
+    probabilities = np.array([sure] * 3 + [unsure])
+
+    threshold = choose_threshold(probabilities, np.zeros(4, np.int8), 0.9)
+
+    assert threshold.probability == 0.5
+    assert threshold.share_referred == 0.25
 
 
 def test_where_no_threshold_is_accurate_enough_every_grade_needs_a_reader(
