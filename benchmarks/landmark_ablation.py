@@ -5,12 +5,12 @@ Usage::
     python -m benchmarks.landmark_ablation --lessons FOLDER --external FOLDER \
         --rsna STUDY_FOLDER --steps 400
 
-Each axial network starts from the same weights and sees equally many looks; only the
-named part of its training is missing. One more training misses nothing and has another
-seed: what differs by no more than that one is chance. Printed is the distance of the
-region's centre from where it should lie, on phantoms of the external domain
-(``--external``: the validation lessons of `lumbar-grading lessons --domain external`)
-and on the marked slices of one RSNA study with twenty variants of each
+Each axial network but the last starts from the same weights and sees equally many
+looks; only the named part of its training is missing. The last one misses nothing and
+has another seed: what differs by no more than that may be chance. Printed is the
+distance of the region's centre from where it should lie, on phantoms of the external
+domain (``--external``: the validation lessons of `lumbar-grading lessons --domain
+external`) and on the marked slices of one RSNA study with twenty variants of each
 (`benchmarks.real_slices`).
 """
 

@@ -76,10 +76,14 @@ def main() -> None:
         parser.error(f"{arguments.bundle} has no landmark networks")
     if arguments.rsna:
         marked = list(recesses(arguments.rsna))
+        if not marked:
+            parser.error(f"{arguments.rsna} marks no level on both sides")
         believed_mm = bundle.card.landmarks.largest_spread_mm
         report_distances(locator, marked, believed_mm, arguments.seed)
     if arguments.images:
         slices = [one for path in files(arguments.images) for one in read(path)]
+        if not slices:
+            parser.error(f"{arguments.images} holds no image (.png or .dcm)")
         draw_sheet(arguments.sheet, slices, locator.axial(slices))
 
 
@@ -187,8 +191,6 @@ def draw_sheet(
     path: Path, slices: Sequence[Slice], found: Sequence[AxialFound]
 ) -> None:
     """Draw every slice with its points, in rows of eight."""
-    if not slices:
-        raise SystemExit("no image (.png or .dcm) to draw: name another folder")
     across = min(8, len(slices))
     down = math.ceil(len(slices) / across)
     sheet = Image.new("RGB", (across * TILE_PIXELS, down * TILE_PIXELS))

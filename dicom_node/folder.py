@@ -202,8 +202,12 @@ def _grade(
     grader: FolderGrader,
     drawn: Mapping[SliceKey, Box],
 ) -> FolderStudy:
+    series = {str(ds.get("SeriesInstanceUID", "")) for ds in members}
+    on_study = {
+        key: box for key, box in drawn.items() if key.series_instance_uid in series
+    }
     try:
-        grades = grader.grade(members, drawn)
+        grades = grader.grade(members, on_study)
     except NotGradable as error:
         return FolderStudy(uid, None, str(error), tuple(members))
     return FolderStudy(uid, grades, "", tuple(members))

@@ -44,7 +44,7 @@ def box_notes(drawn: Iterable[SliceKey], graded: Container[SliceKey]) -> list[st
     if not unused:
         return []
     said = f"{unused} box(es) lie on images that are not graded, and were not used"
-    return [f"{said}: only axial T2-weighted slices are graded."]
+    return [f"{said}: the list of series says which are graded."]
 
 
 def counting_notes(chain: DiscChain) -> list[str]:

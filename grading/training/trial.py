@@ -111,7 +111,7 @@ def try_set(
 def one_thread() -> Iterator[None]:
     """Compute with one thread, and with as many as before afterwards.
 
-    While other processes have the cores, threads that wait for each other take twice
+    While other processes draw on all cores, threads that wait for each other take twice
     as long as one alone.
     """
     before = torch.get_num_threads()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from dicom_node.folder import (
     grade_folder,
     write_all,
 )
-from grading.grades import FIRST_LINES, Basis, RegionOrigin
+from grading.boxes import Box
+from grading.grades import FIRST_LINES, Basis, RegionOrigin, SliceKey, StudyGrades
 from tests.dicom_factories import CREATED_AT, mr_series, report_context
 from tests.fakes import SameEverywhere
 
@@ -96,6 +97,30 @@ def test_boxes_beside_the_images_are_used(tmp_path: Path) -> None:
 
     assert drawn_regions(found) == [(20, 30)]
     assert complaints(found) == []
+
+
+class Hearing:
+    """Keeps the boxes that it is given for each study."""
+
+    def __init__(self) -> None:
+        self.heard: list[set[str]] = []
+
+    def grade(
+        self, datasets: Sequence[Dataset], drawn: Mapping[SliceKey, Box] | None = None
+    ) -> StudyGrades:
+        self.heard.append({key.series_instance_uid for key in drawn or ()})
+        return SameEverywhere().grade(datasets, drawn)
+
+
+def test_each_study_is_given_its_own_boxes(tmp_path: Path) -> None:
+    write(tmp_path / "deep", of_study("2.25.11"))
+    write(tmp_path / "other", of_study("2.25.12"))
+    write_boxes(tmp_path / "boxes.json")
+    grader = Hearing()
+
+    grade_folder(tmp_path, grader)
+
+    assert grader.heard == [{"2.25.11.1"}, set()]
 
 
 def test_a_file_of_boxes_that_is_named_is_used_instead(tmp_path: Path) -> None:

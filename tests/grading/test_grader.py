@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -261,6 +260,13 @@ def test_lnrc_that_is_not_the_worse_root_is_noted() -> None:
     assert root_notes([alike]) == []
 
 
+def shipped() -> Bundle:
+    folder = shipped_bundle_path()
+    if not (folder / "card.json").exists():
+        pytest.skip("the shipped bundle is not there; fetch it with the repository")
+    return load_bundle(folder)
+
+
 NO_CANAL: dict[str, Callable[[Any, Any, np.random.Generator], Any]] = {
     "nothing": lambda rows, columns, rng: 0 * rows * columns,
     "noise": lambda rows, columns, rng: rng.normal(500, 100, (320, 320)),
@@ -273,7 +279,7 @@ NO_CANAL: dict[str, Callable[[Any, Any, np.random.Generator], Any]] = {
 @pytest.mark.model
 @pytest.mark.parametrize("picture", NO_CANAL)
 def test_the_shipped_networks_find_no_canal_where_there_is_none(picture: str) -> None:
-    grader = Grader(load_bundle(shipped_bundle_path()), "cpu")
+    grader = Grader(shipped(), "cpu")
     rows, columns = np.ogrid[:320, :320]
     pixels = NO_CANAL[picture](rows, columns, np.random.default_rng(1))
     slices = mr_series(count=5)
@@ -289,11 +295,7 @@ def test_the_shipped_networks_find_no_canal_where_there_is_none(picture: str) ->
 
 @pytest.mark.model
 def test_the_shipped_bundle_grades_the_real_study(t2_ax: list[Dataset]) -> None:
-    folder: Path = shipped_bundle_path()
-    if not (folder / "card.json").exists():
-        pytest.skip("the shipped bundle is not there; fetch it with the repository")
-
-    grades = Grader(load_bundle(folder), "cpu").grade(t2_ax)
+    grades = Grader(shipped(), "cpu").grade(t2_ax)
 
     assert len(grades.levels) == 5
     assert grades.model.basis is Basis.PHANTOM

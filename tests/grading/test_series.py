@@ -213,6 +213,14 @@ def test_one_image_without_geometry_refuses_the_series_and_is_counted(
     )
 
 
+def test_the_finest_and_the_coarsest_pixels_that_are_believed_are_graded() -> None:
+    images = stack(3).images
+
+    ends = [replace(one, spacing_mm=(0.05, 10.0)) for one in images]
+
+    assert judge(series_of(ends)).graded
+
+
 def test_geometry_that_is_not_a_number_is_no_geometry() -> None:
     datasets = mr_series()
     datasets[0].ImageOrientationPatient = [float("nan")] * 6

@@ -20,8 +20,10 @@ from grading.evaluation.flow import flow
 from grading.evaluation.selection import NO_PREDICTION
 from grading.grader import Grader
 from grading.grades import Level
+from grading.phantom.sets import find_set
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.truth import as_json
+from grading.training import trial
 from grading.training.calibrate_on_trials import (
     Wish,
     calibrate_on_trials,
@@ -34,7 +36,7 @@ from grading.training.trial import (
     compare,
     examine,
     grade_examined,
-    one_thread,
+    try_set,
     write_trial,
 )
 from grading.trust import Result, Threshold
@@ -240,15 +242,24 @@ def test_every_slice_and_level_of_a_refused_study_counts_as_missed(
     assert found.included.slices == sum(one.shows_disc for one in whole.slices)
 
 
-def test_threads_are_given_back_after_a_trial() -> None:
+def test_a_trial_grades_in_one_thread_and_gives_the_others_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    during: list[int] = []
+    monkeypatch.setattr(trial, "graders_beside", lambda _: [None])
+    monkeypatch.setattr(trial, "in_order", lambda *_: [None])
+    monkeypatch.setattr(
+        trial, "grade_examined", lambda *_: during.append(torch.get_num_threads())
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
+    try:
+        list(try_set([], find_set("validation"), 1, 1))
+        after = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
-    with one_thread():
-        during = torch.get_num_threads()
-
-    assert (during, torch.get_num_threads()) == (1, 2)
-    torch.set_num_threads(before)
+    assert (during, after) == ([1], 2)
 
 
 def test_what_was_not_found_and_what_was_wrong_are_counted_apart() -> None:
