@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from grading.training.recipe import Recipe
 
 DEFAULT_GRID_PIXELS = 96
-DEFAULT_REGION_MM = 44.0
-"""The canal with its recesses, up to 3 mm off centre, at 0.46 mm per pixel."""
+DEFAULT_REGION_MM = {"best": 44.0, "paper": 54.0}
+"""By recipe: the canal with its recesses, up to 3 mm off centre at 0.46 mm per pixel,
+or up to 8 mm at 0.56; as far as each recipe shifts it."""
 
 
 CHOSEN = (
@@ -275,5 +276,6 @@ def _preprocessing(
         "grid_pixels": arguments.grid,
     }
     asked = {name: value for name, value in given.items() if value is not None}
-    default = Preprocessing(DEFAULT_REGION_MM, DEFAULT_GRID_PIXELS)
+    region_mm = DEFAULT_REGION_MM[arguments.recipe]
+    default = Preprocessing(region_mm, DEFAULT_GRID_PIXELS)
     return replace(start.card.preprocessing if start else default, **asked)

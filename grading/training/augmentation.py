@@ -54,7 +54,7 @@ BEST = Augmentation(
     coil=0.2,
     noise=0.015,
 )
-"""Gentle: what decides LCCS is fluid a pixel or two wide, and a turn, a blur or noise
+"""Gentle: what decides LCCS is fluid a few pixels wide, and a turn, a blur or noise
 takes it away while its grade stays."""
 
 

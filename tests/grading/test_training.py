@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils.data import WeightedRandomSampler
 
 from grading.__main__ import main
-from grading.bundle import load_bundle, locator_of
-from grading.card import write_card
+from grading.bundle import load_bundle, locator_of, shipped_bundle_path
+from grading.card import read_card, write_card
 from grading.errors import BundleError
 from grading.grader import Grader
 from grading.grades import FIRST_LINES, Basis, Finding, Grade, Region, RegionOrigin
@@ -267,8 +267,11 @@ def test_the_train_verb_leaves_a_bundle_that_says_what_it_learned_from(
     assert card.provenance.recipe["gradient_norm"] == 5.0
     assert "settled" in str(card.provenance.recipe["running_statistics"])
     assert card.heads == (*HEADS, *SIDES)
-    assert card.preprocessing == Preprocessing(54.0, 32)
+    assert card.preprocessing == Preprocessing(44.0, 32)
     assert "--lessons FOLDER --epochs 1 --seed 1" in card.provenance.command
+    shipped = read_card(shipped_bundle_path()).provenance.recipe
+    for part in ("loss", "average_samples", "shift_mm", "augmentation"):
+        assert card.provenance.recipe[part] == shipped[part]
     learned = card.provenance.labelled_slices
     assert "internal domain, balanced grades, seed 1: " in learned
     # Those that lie there, not the 1600 that would be drawn without lessons.
@@ -434,6 +437,29 @@ def test_lessons_of_two_sets_never_share_a_folder(
 
     assert "internal domain, balanced grades, seed 1, not of" in capsys.readouterr().err
     assert len(list((lessons / "training").glob("*.npz"))) == 1
+
+
+def test_two_processes_in_short_floats_train_one_bundle(
+    trained: Path, lessons: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    options = f"--lessons {lessons} --epochs 1 --batch 4 --grid 32 --backbone resnet18"
+    shared = "--devices 2 --precision bf16-mixed"
+    given = [*options.split(), *shared.split()]
+    # In a process of its own: Lightning starts the second one with the same arguments.
+    done = subprocess.run(
+        [sys.executable, "-m", "grading", "train", "--out", str(out), *given],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, both = (load_bundle(path).card.provenance for path in (trained, out))
+    assert both.software.endswith("bf16-mixed")
+    assert abs(both.samples_seen - alone.samples_seen) < 4
+    assert "--batch 4" in both.command
 
 
 def test_landmarks_go_into_a_bundle_and_stay_there_through_a_training(
