@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +42,7 @@ from grading.training.believe import bare_slice
 from grading.training.fit_landmarks import LandmarkRecipe, fit_landmarks
 from grading.training.lessons.keep import read_patients
 from grading.training.lessons.lesson import AxialLesson
-from grading.training.looks import Disturbance, keep_axial
+from grading.training.looks import Disturbance, Kept, keep_axial
 
 FEW = 8
 """One patient in so many, where many patients are what is switched off."""
@@ -63,18 +63,18 @@ OTHER_SEED = "nothing, another seed"
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """The axial lessons of one set, patient by patient."""
+    """The axial images of one set, patient by patient."""
 
-    patients: Sequence[Sequence[AxialLesson]]
+    patients: Sequence[Sequence[Kept]]
 
-    def of(self, part: str) -> list[AxialLesson]:
-        """Return the lessons of a training that lacks a part of the phantom."""
+    def of(self, part: str) -> list[Kept]:
+        """Return the images of a training that lacks a part of the phantom."""
         patients = self.patients[::FEW] if part == FEWER_PATIENTS else self.patients
         return [
-            lesson
+            kept
             for patient in patients
-            for lesson in patient
-            if lesson.through_disc or part != NOTHING_BETWEEN
+            for kept in patient
+            if kept.flags.any() or part != NOTHING_BETWEEN
         ]
 
 
@@ -87,7 +87,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    lessons = Lessons(axial_of(arguments.lessons, Split.TRAINING))
+    lessons = Lessons(
+        [
+            [keep_axial(lesson, AXIAL) for lesson in patient]
+            for patient in axial_of(arguments.lessons, Split.TRAINING)
+        ]
+    )
     external = list(marked(axial_of(arguments.external, Split.VALIDATION)))
     real = list(recesses(arguments.rsna))
     rng = np.random.default_rng(arguments.seed)
@@ -109,12 +114,12 @@ def main() -> None:
         print("|", " | ".join((part, *cells)), "|", flush=True)
 
 
-def axial_of(folder: Path, split: Split) -> list[Sequence[AxialLesson]]:
-    """Read a folder of lessons."""
-    return [one.axial for one in read_patients(folder / split.name.lower())]
+def axial_of(folder: Path, split: Split) -> Iterator[Sequence[AxialLesson]]:
+    """Read a folder of lessons, patient by patient."""
+    return (one.axial for one in read_patients(folder / split.name.lower()))
 
 
-def marked(patients: Sequence[Sequence[AxialLesson]]) -> Iterator[Marked]:
+def marked(patients: Iterable[Sequence[AxialLesson]]) -> Iterator[Marked]:
     """Yield the slices through discs with the place of their region."""
     for number, lesson in enumerate(one for some in patients for one in some):
         if not lesson.through_disc:
@@ -123,9 +128,8 @@ def marked(patients: Sequence[Sequence[AxialLesson]]) -> Iterator[Marked]:
         yield Marked(slice_, region_centre(lesson.marks), f"{number}")
 
 
-def trained(lessons: Sequence[AxialLesson], recipe: LandmarkRecipe) -> HeatmapLocator:
+def trained(kept: Sequence[Kept], recipe: LandmarkRecipe) -> HeatmapLocator:
     """Train an axial network; the sagittal one beside it is not asked."""
-    kept = [keep_axial(lesson, AXIAL) for lesson in lessons]
     with tempfile.TemporaryDirectory() as log:
         fitting = fit_landmarks(kept, kept[:32], AXIAL, recipe, Path(log))
     return HeatmapLocator(

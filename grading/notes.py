@@ -88,17 +88,15 @@ def look_notes(slabs: Sequence[int], placed: Sequence[Placed]) -> list[str]:
     For a study without levels: where they are known, `placing_notes` says more.
     """
     looking = {
-        slab for slab, where in zip(slabs, placed, strict=True) if _may_show(where)
+        slab
+        for slab, where in zip(slabs, placed, strict=True)
+        if where.through_disc is not False
     }
     said = "none of its slices looks as if it shows a disc"
     return [
         f"Slab {slab}: {said}. Its grades count for no level: read the slices."
         for slab in sorted(set(slabs) - looking)
     ]
-
-
-def _may_show(where: Placed) -> bool:
-    return where.through_disc is not False
 
 
 def _whereabouts(members: Sequence[Placed]) -> str:

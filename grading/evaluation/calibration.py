@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from grading.evaluation.metrics import Metric, over_grades
+from grading.evaluation.metrics import Metric, confusion_of, over_grades
 from grading.evaluation.outcomes import GRADES
 
 Floats = NDArray[np.float64]
@@ -146,8 +146,7 @@ def _offsets(reference: NDArray[np.int8], strength: float) -> Floats:
 
 
 def _macro_f1(said: NDArray[np.intp], true: NDArray[np.int8]) -> float:
-    confusion = np.zeros((GRADES, GRADES))
-    np.add.at(confusion, (true, said), 1)
+    confusion = confusion_of(true, said).astype(np.float64)
     return float(over_grades(confusion)[Metric.MACRO_F1])
 
 

@@ -98,6 +98,15 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return quotient
 
 
+def confusion_of(
+    reference: NDArray[np.integer], predicted: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return how often each (reference grade, predicted grade) occurs."""
+    confusion = np.zeros((GRADES, GRADES), np.int64)
+    np.add.at(confusion, (reference, predicted), 1)
+    return confusion
+
+
 def per_grade(confusion: Floats) -> PerGrade:
     """Return the figures of the single grades."""
     correct = np.diagonal(confusion, axis1=-2, axis2=-1)

@@ -16,9 +16,14 @@ from tqdm import tqdm
 
 from grading.bundle import Bundle
 from grading.card import write_card
-from grading.evaluation.metrics import Metric, constant_confusion, over_grades
+from grading.evaluation.metrics import (
+    Metric,
+    confusion_of,
+    constant_confusion,
+    over_grades,
+)
 from grading.grader import Grader
-from grading.grades import FIRST_LINES, Finding, Grade
+from grading.grades import FIRST_LINES, Finding
 from grading.phantom.ranges import GENERATOR_VERSION
 from grading.training.samples import (
     REGION_WORDS,
@@ -154,8 +159,7 @@ def _by_finding(batches: Sequence[Grades]) -> dict[Finding, Grades]:
 
 
 def _score(finding: Finding, true: Grades, predicted: Grades) -> Score:
-    confusion = np.zeros((len(Grade), len(Grade)), np.int64)
-    np.add.at(confusion, (true, predicted), 1)
+    confusion = confusion_of(true, predicted)
     most_frequent = int(confusion.sum(axis=1).argmax())
     found = over_grades(confusion.astype(np.float64))
     constant = over_grades(

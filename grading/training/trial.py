@@ -111,8 +111,8 @@ def try_set(
 def one_thread() -> Iterator[None]:
     """Compute with one thread, and with as many as before afterwards.
 
-    While other processes draw on all cores, threads that wait for each other take twice
-    as long as one alone.
+    While other processes draw on all cores, threads wait for each other: a study took
+    up to twice as long.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

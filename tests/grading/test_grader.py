@@ -260,11 +260,12 @@ def test_lnrc_that_is_not_the_worse_root_is_noted() -> None:
     assert root_notes([alike]) == []
 
 
-def shipped() -> Bundle:
+@pytest.fixture(scope="module")
+def shipped() -> Grader:
     folder = shipped_bundle_path()
     if not (folder / "card.json").exists():
         pytest.skip("the shipped bundle is not there; fetch it with the repository")
-    return load_bundle(folder)
+    return Grader(load_bundle(folder), "cpu")
 
 
 NO_CANAL: dict[str, Callable[[Any, Any, np.random.Generator], Any]] = {
@@ -278,8 +279,9 @@ NO_CANAL: dict[str, Callable[[Any, Any, np.random.Generator], Any]] = {
 
 @pytest.mark.model
 @pytest.mark.parametrize("picture", NO_CANAL)
-def test_the_shipped_networks_find_no_canal_where_there_is_none(picture: str) -> None:
-    grader = Grader(shipped(), "cpu")
+def test_the_shipped_networks_find_no_canal_where_there_is_none(
+    shipped: Grader, picture: str
+) -> None:
     rows, columns = np.ogrid[:320, :320]
     pixels = NO_CANAL[picture](rows, columns, np.random.default_rng(1))
     slices = mr_series(count=5)
@@ -287,15 +289,17 @@ def test_the_shipped_networks_find_no_canal_where_there_is_none(picture: str) ->
         ds.Rows = ds.Columns = 320
         ds.PixelData = np.clip(pixels, 0, 4000).astype(np.uint16).tobytes()
 
-    grades = grader.grade(slices)
+    grades = shipped.grade(slices)
 
     assert {one.region.origin for one in grades.slices} == {RegionOrigin.CENTRE}
     assert any(note.startswith("Region not located: each") for note in grades.notes)
 
 
 @pytest.mark.model
-def test_the_shipped_bundle_grades_the_real_study(t2_ax: list[Dataset]) -> None:
-    grades = Grader(shipped(), "cpu").grade(t2_ax)
+def test_the_shipped_bundle_grades_the_real_study(
+    shipped: Grader, t2_ax: list[Dataset]
+) -> None:
+    grades = shipped.grade(t2_ax)
 
     assert len(grades.levels) == 5
     assert grades.model.basis is Basis.PHANTOM

@@ -23,7 +23,6 @@ from grading.grades import Level
 from grading.phantom.sets import find_set
 from grading.phantom.studies.drawn import StudyKey
 from grading.phantom.studies.truth import as_json
-from grading.training import trial
 from grading.training.calibrate_on_trials import (
     Wish,
     calibrate_on_trials,
@@ -246,10 +245,11 @@ def test_a_trial_grades_in_one_thread_and_gives_the_others_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     during: list[int] = []
-    monkeypatch.setattr(trial, "graders_beside", lambda _: [None])
-    monkeypatch.setattr(trial, "in_order", lambda *_: [None])
+    module = "grading.training.trial"
+    monkeypatch.setattr(f"{module}.graders_beside", lambda _: [None])
+    monkeypatch.setattr(f"{module}.in_order", lambda *_: [None])
     monkeypatch.setattr(
-        trial, "grade_examined", lambda *_: during.append(torch.get_num_threads())
+        f"{module}.grade_examined", lambda *_: during.append(torch.get_num_threads())
     )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
